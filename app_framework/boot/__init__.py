@@ -1,0 +1,214 @@
+"""The framework core: configuration, conditions, auto-configuration, the graph of components, and their life.
+
+from app_framework.boot import ConfigProperties, auto_configuration, bean, on_missing_component
+
+@auto_configuration(properties=[GreetingProperties])
+class GreetingAutoConfiguration:
+    @bean(on_missing_component(Greeter))
+    def greeter(self, properties: GreetingProperties) -> Greeter: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app_framework.boot.actuator import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
+    from app_framework.boot.application import Application
+    from app_framework.boot.availability import Availability
+    from app_framework.boot.conditions import (
+        Condition,
+        ConditionContext,
+        Outcome,
+        all_of,
+        any_of,
+        none_of,
+        on_component,
+        on_condition,
+        on_distribution,
+        on_missing_component,
+        on_module,
+        on_profile,
+        on_property,
+        on_resource,
+        on_single_candidate,
+    )
+    from app_framework.boot.config_errors import ConfigProblem, ConfigurationError
+    from app_framework.boot.context import ApplicationContext, Launch, NoSuchComponentError
+    from app_framework.boot.decorators import (
+        Lazy,
+        Named,
+        auto_configuration,
+        bean,
+        component,
+        configuration,
+        failure_analyzer,
+        on_event,
+        requirement_reader,
+        runner,
+    )
+    from app_framework.boot.definition import Definition
+    from app_framework.boot.environment import Environment
+    from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
+    from app_framework.boot.failure import FailureAnalysis, FailureReport
+    from app_framework.boot.health import Health, HealthIndicator, Status
+    from app_framework.boot.lifecycle import ComponentCreationError, Lifecycle, StartTimeoutError
+    from app_framework.boot.metrics import Metrics
+    from app_framework.boot.origin import Origin
+    from app_framework.boot.properties import (
+        ConfigGlob,
+        ConfigPath,
+        ConfigProperties,
+        DataSize,
+        Deprecated,
+        Duration,
+        Field,
+        SecretStr,
+    )
+    from app_framework.boot.report import ConditionReport
+    from app_framework.boot.request_scope import RequestScope
+    from app_framework.boot.starters import StarterError
+    from app_framework.boot.wiring import Requirement, WiringError
+
+_HOMES = {
+    "actuator": ("Endpoint", "EndpointRegistry", "EndpointRequest", "EndpointResponse"),
+    "application": ("Application",),
+    "availability": ("Availability",),
+    "conditions": (
+        "Condition",
+        "ConditionContext",
+        "Outcome",
+        "all_of",
+        "any_of",
+        "none_of",
+        "on_component",
+        "on_condition",
+        "on_distribution",
+        "on_missing_component",
+        "on_module",
+        "on_profile",
+        "on_property",
+        "on_resource",
+        "on_single_candidate",
+    ),
+    "config_errors": ("ConfigProblem", "ConfigurationError"),
+    "context": ("ApplicationContext", "Launch", "NoSuchComponentError"),
+    "decorators": (
+        "Lazy",
+        "Named",
+        "auto_configuration",
+        "bean",
+        "component",
+        "configuration",
+        "failure_analyzer",
+        "on_event",
+        "requirement_reader",
+        "runner",
+    ),
+    "definition": ("Definition",),
+    "environment": ("Environment",),
+    "events": ("AddressBound", "Events", "Ready", "Started", "Stopping"),
+    "failure": ("FailureAnalysis", "FailureReport"),
+    "health": ("Health", "HealthIndicator", "Status"),
+    "lifecycle": ("ComponentCreationError", "Lifecycle", "StartTimeoutError"),
+    "metrics": ("Metrics",),
+    "origin": ("Origin",),
+    "properties": (
+        "ConfigGlob",
+        "ConfigPath",
+        "ConfigProperties",
+        "DataSize",
+        "Deprecated",
+        "Duration",
+        "Field",
+        "SecretStr",
+    ),
+    "report": ("ConditionReport",),
+    "request_scope": ("RequestScope",),
+    "starters": ("StarterError",),
+    "wiring": ("Requirement", "WiringError"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AddressBound",
+    "Application",
+    "ApplicationContext",
+    "Availability",
+    "ComponentCreationError",
+    "Condition",
+    "ConditionContext",
+    "ConditionReport",
+    "ConfigGlob",
+    "ConfigPath",
+    "ConfigProblem",
+    "ConfigProperties",
+    "ConfigurationError",
+    "DataSize",
+    "Definition",
+    "Deprecated",
+    "Duration",
+    "Endpoint",
+    "EndpointRegistry",
+    "EndpointRequest",
+    "EndpointResponse",
+    "Environment",
+    "Events",
+    "FailureAnalysis",
+    "FailureReport",
+    "Field",
+    "Health",
+    "HealthIndicator",
+    "Launch",
+    "Lazy",
+    "Lifecycle",
+    "Metrics",
+    "Named",
+    "NoSuchComponentError",
+    "Origin",
+    "Outcome",
+    "Ready",
+    "RequestScope",
+    "Requirement",
+    "SecretStr",
+    "StartTimeoutError",
+    "Started",
+    "StarterError",
+    "Status",
+    "Stopping",
+    "WiringError",
+    "all_of",
+    "any_of",
+    "auto_configuration",
+    "bean",
+    "component",
+    "configuration",
+    "failure_analyzer",
+    "none_of",
+    "on_component",
+    "on_condition",
+    "on_distribution",
+    "on_event",
+    "on_missing_component",
+    "on_module",
+    "on_profile",
+    "on_property",
+    "on_resource",
+    "on_single_candidate",
+    "requirement_reader",
+    "runner",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

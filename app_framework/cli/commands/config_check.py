@@ -1,0 +1,40 @@
+"""`af config check`: would it start?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ..output import say, toned
+from ..selection import TAKES_SETTINGS, Selection, selecting
+
+if TYPE_CHECKING:
+    from ...boot import Environment
+
+
+@click.command("check", **TAKES_SETTINGS)
+@selecting()
+def command(selection: Selection) -> None:
+    """Check the configuration and the graph of components.
+
+    Exit code 0 when the application would get as far as creating its components, 1 with everything that is wrong.
+    """
+    context = selection.prepared()
+    for line in _summary(context.environment):
+        click.echo(line)
+    for problem in context.environment.warnings:
+        say(f"{toned('warning', 'yellow')}: {problem}")
+    click.echo(toned("ok", "green"))
+
+
+def _summary(environment: Environment) -> Iterator[str]:
+    yield f"profiles: {', '.join(environment.active_profiles) or f'none, so {_default(environment)}'}"
+    yield "sources, the strongest first:"
+    found = [source.name for source in environment.sources if any(True for _ in source.entries())]
+    yield from (f"  {name}" for name in found or ["defaults only"])
+
+
+def _default(environment: Environment) -> str:
+    return ", ".join(environment.default_profiles)

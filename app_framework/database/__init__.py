@@ -1,0 +1,46 @@
+"""Analytic tables in DuckDB: loaded from files, linked by references, read by cubes.
+
+with Database.open(tables=[Table("orders", Source.of(parquet="orders.parquet"), key=["id"])]) as database:
+    database.query("SELECT count(*) FROM orders")
+"""
+
+from __future__ import annotations
+
+from app_framework.database.database import Database, DatabaseLimits
+from app_framework.database.datatype import DataType
+from app_framework.database.errors import (
+    DatabaseError,
+    DatabaseLockedError,
+    EngineError,
+    ExpressionError,
+    ModelError,
+    ModelProblem,
+    OverloadedError,
+    QueryTimeoutError,
+    ResultTooLargeError,
+)
+from app_framework.database.expression import Expression, ExpressionParser
+from app_framework.database.schema import Column, Reference, Table, TableSchema
+from app_framework.database.source import Source
+
+__all__ = [
+    "Column",
+    "DataType",
+    "Database",
+    "DatabaseError",
+    "DatabaseLimits",
+    "DatabaseLockedError",
+    "EngineError",
+    "Expression",
+    "ExpressionError",
+    "ExpressionParser",
+    "ModelError",
+    "ModelProblem",
+    "OverloadedError",
+    "QueryTimeoutError",
+    "Reference",
+    "ResultTooLargeError",
+    "Source",
+    "Table",
+    "TableSchema",
+]

@@ -1,0 +1,86 @@
+"""How the database is wired: opened and loaded at start, closed at stop; a user's own `Database` takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from app_framework.boot.conditions import on_component, on_missing_component, on_module
+from app_framework.boot.config_errors import ConfigProblem, advise, describe
+from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer
+from app_framework.boot.environment import Environment
+from app_framework.boot.failure import FailureAnalysis
+from app_framework.clock import Clock
+from app_framework.database.database import Database
+from app_framework.database.errors import DatabaseError, DatabaseLockedError, ModelError, ModelProblem
+from app_framework.database.health import DatabaseHealth
+from app_framework.database.properties import DatabaseProperties
+
+
+@auto_configuration(on_module("duckdb"), properties=[DatabaseProperties])
+class DatabaseAutoConfiguration:
+    """Opens the analytic database and loads its tables."""
+
+    @bean(on_missing_component(Database))
+    async def database(self, properties: DatabaseProperties, clock: Clock) -> AsyncIterator[Database]:
+        """The database; loading it does not hold up the event loop."""
+        database = await asyncio.to_thread(
+            Database.open,
+            properties.path,
+            tables=properties.declared(),
+            references=properties.references,
+            limits=properties.limits(),
+            clock=clock,
+        )
+        try:
+            yield database
+        finally:
+            await asyncio.to_thread(database.close)
+
+    @bean(on_component(Database))
+    def database_health(self, database: Database) -> DatabaseHealth:
+        """What the database says of itself."""
+        return DatabaseHealth(database)
+
+    @failure_analyzer
+    def explain_model(self, error: ModelError, environment: Environment) -> FailureAnalysis:
+        """Point at every mistake of a model."""
+        return explain_model(error, environment)
+
+    @failure_analyzer
+    def explain_database(self, error: DatabaseError, environment: Environment) -> FailureAnalysis:
+        """Say which file, where it was set, and who has it."""
+        origin = environment.origin("database.path")
+        where = f" (database.path, {origin})" if origin else ""
+        description = f"The database {error.path}{where} cannot be used: {error.reason}."
+        if isinstance(error, DatabaseLockedError):
+            owner = error.owner or "the process that uses it"
+            return FailureAnalysis(description, f"Stop {owner}, or give this application a file of its own.")
+        return FailureAnalysis(description, "Correct database.path, or move the file away to start with an empty one.")
+
+
+def explain_model(error: ModelError, environment: Environment) -> FailureAnalysis:
+    """Return the words for a model that cannot be built: every problem with the place of its value."""
+    problems = sorted((_located(problem, environment) for problem in error.problems), key=_place)
+    return FailureAnalysis(describe(problems), advise(problems))
+
+
+def _located(problem: ModelProblem, environment: Environment) -> ConfigProblem:
+    origin = environment.origin(problem.path, of_key=problem.of_key)
+    message, _, example = problem.message.partition("\n")
+    # A model written in code has no place in a file; its path says which part is meant.
+    place = "" if origin else f"{problem.where}: "
+    return ConfigProblem(
+        problem.code.lower().replace("_", "-"),
+        place + message.rstrip("."),
+        origin,
+        problem.near,
+        action="Correct the model and start again.",
+        snippet=example,
+        key=problem.where,
+    )
+
+
+def _place(problem: ConfigProblem) -> tuple[str, int, int]:
+    origin = problem.origin
+    return (origin.source, origin.line or 0, origin.column or 0) if origin else ("", 0, 0)

@@ -1,0 +1,213 @@
+"""The database: tables loaded from files, references between them, and bounded, interruptible queries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from app_framework.clock import Clock, SystemClock
+from app_framework.database.errors import DatabaseError, ModelError
+from app_framework.database.expression import ExpressionParser
+from app_framework.database.integrity import ReferenceCheck, check_rows
+from app_framework.database.loading import Loader
+from app_framework.database.pool import QueryPool, Ticket
+from app_framework.database.rows import Row
+from app_framework.database.schema import Column, Reference, Table, TableSchema
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor, Engine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLimits:
+    """The bounds of one database.
+
+    Args:
+        threads: how many threads queries use together; None for one per core.
+        memory_limit: bytes before queries spill to disk; None for DuckDB's default of four fifths of the machine.
+        pool_size: how many queries run at once.
+        queue_size: how many more may wait before the next is refused.
+        query_timeout_s: how long a query may take when the caller does not say, waiting included.
+    """
+
+    threads: int | None = None
+    memory_limit: int | None = None
+    pool_size: int = 2
+    queue_size: int = 64
+    query_timeout_s: float = 30.0
+
+
+class Database:
+    """Tables that cubes read, in memory or in one file (A3).
+
+    >>> with Database.open(tables=[Table("t", columns={"x": "bigint"})]) as database:
+    ...     database.query("SELECT count(*) FROM t")
+    [(0,)]
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tables: Mapping[str, TableSchema],
+        references: tuple[Reference, ...],
+        version: int,
+        limits: DatabaseLimits,
+    ) -> None:
+        self.tables: Mapping[str, TableSchema] = MappingProxyType(dict(tables))
+        self.references = references
+        self.version = version
+        self.limits = limits
+        self._engine = engine
+        self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
+        self._catalog = engine.cursor()
+        self._catalog_lock = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ":memory:",
+        *,
+        tables: Iterable[Table] = (),
+        references: Sequence[str | Reference] = (),
+        limits: DatabaseLimits | None = None,
+        clock: Clock | None = None,
+    ) -> Database:
+        """Open or create a database and bring its tables to what their sources say, in one commit.
+
+        Raises:
+            ModelError: something in the model is wrong; nothing was changed.
+            DatabaseLockedError: another process has the file open.
+            DatabaseError: the file cannot be opened.
+        """
+        # DuckDB takes a tenth of a second to import; a program that opens no database does not pay it.
+        from app_framework.database.duckdb import Engine
+
+        limits = limits or DatabaseLimits()
+        if str(path) != ":memory:":
+            _make_folder(Path(path))
+        engine = Engine(str(path), threads=limits.threads, memory_limit=limits.memory_limit)
+        try:
+            loaded, checked, version = _load(engine, tuple(tables), references, clock or SystemClock())
+            engine.seal()
+            return cls(engine, loaded, checked, version, limits)
+        except BaseException:
+            engine.close()
+            raise
+
+    @property
+    def path(self) -> str:
+        """The database file, or ``:memory:``."""
+        return self._engine.path
+
+    @property
+    def engine_version(self) -> str:
+        """DuckDB's version."""
+        return self._engine.version
+
+    def submit(
+        self,
+        sql: str,
+        parameters: Sequence[object] = (),
+        *,
+        timeout_s: float | None = None,
+        rows_max: int | None = None,
+    ) -> Ticket[list[Row]]:
+        """Put a query in the line; wait for its rows with ``ticket.result()`` or ``await ticket.wait()``.
+
+        Raises:
+            OverloadedError: too many queries run or wait.
+        """
+        return self.submit_job(lambda cursor: cursor.rows(sql, parameters, rows_max), timeout_s)
+
+    def submit_job(self, job: Callable[[Cursor], T], timeout_s: float | None = None) -> Ticket[T]:
+        """Put a job in the line that uses a cursor of its own for one or several statements."""
+        return self._pool.submit(job, timeout_s or self.limits.query_timeout_s)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return the rows of a query; waits in this thread."""
+        return self.submit(sql, parameters).result()
+
+    def ping(self) -> None:
+        """Ask the engine for nothing, beside the line of queries.
+
+        Raises:
+            DatabaseError: it does not answer.
+        """
+        with self._catalog_lock:
+            self._catalog.rows("SELECT 1")
+
+    def describe(self, sql: str) -> tuple[Column, ...]:
+        """Return the columns a query would have, without running it."""
+        with self._catalog_lock:
+            return self._catalog.describe(sql)
+
+    @property
+    def expressions(self) -> ExpressionParser:
+        """What reads scalar expressions with the engine's own grammar."""
+        return ExpressionParser(self._parse, self._render)
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many queries run or wait now, and how many may."""
+        return self._pool.load, self._pool.capacity
+
+    def close(self) -> None:
+        """Interrupt what runs, write what is open and let go of the file."""
+        self._pool.close()
+        with suppress(DatabaseError):
+            self._catalog.close()
+        self._engine.close()
+
+    def _parse(self, sql: str) -> dict[str, object]:
+        with self._catalog_lock:
+            return self._catalog.parse(sql)
+
+    def _render(self, tree: dict[str, object]) -> str:
+        with self._catalog_lock:
+            return self._catalog.render(tree)
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.path} {len(self.tables)} tables, version {self.version}>"
+
+
+def _load(
+    engine: Engine, tables: Sequence[Table], references: Sequence[str | Reference], clock: Clock
+) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], int]:
+    cursor = engine.cursor()
+    try:
+        loader = Loader(cursor, clock)
+        with cursor.transaction():
+            loaded = loader.load(tables)
+            check = ReferenceCheck(loaded, [table.name for table in tables])
+            checked = check.read(references)
+            problems = [*loader.problems, *check.problems]
+            if not loader.problems:
+                problems += check_rows(cursor, loaded, tables, check.references)
+            if problems:
+                raise ModelError(problems)
+            version = loader.version()
+        return loaded, checked, version
+    finally:
+        cursor.close()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(str(path), f"its folder cannot be made: {error.strerror}") from error

@@ -1,0 +1,196 @@
+"""DuckDB, behind the few words the house uses; no other file imports it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import duckdb
+
+from app_framework.database.datatype import DataType
+from app_framework.database.errors import (
+    DatabaseError,
+    DatabaseLockedError,
+    EngineError,
+    EngineErrorKind,
+    ResultTooLargeError,
+)
+from app_framework.database.rows import ArrowTable, Row
+from app_framework.database.schema import Column
+
+SyntaxTree = dict[str, object]
+MEMORY = ":memory:"
+
+
+class Engine:
+    """One open database, in memory or in a file, and the settings that hold for all its cursors.
+
+    Args:
+        path: a file, or ``:memory:``.
+        threads: how many threads one or all queries use together; None for one per core.
+        memory_limit: bytes the engine may use before it spills to disk; None for its default.
+    """
+
+    def __init__(self, path: str, *, threads: int | None = None, memory_limit: int | None = None) -> None:
+        self.path = path
+        config: dict[str, str | bool | int | float | list[str]] = {
+            # A Python variable must never become a table, nor a query an installation.
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            # `x // 0` and `x % 0` are null, as `x / 0` is (see expression.py).
+            "error_on_division_by_zero": False,
+        }
+        if threads is not None:
+            config["threads"] = threads
+        if memory_limit is not None:
+            config["memory_limit"] = f"{memory_limit}B"
+        if path == MEMORY:
+            config["temp_directory"] = _spill_directory()
+        with _translated(path):
+            self._root = duckdb.connect(path, config=config)
+            self._root.execute("SET GLOBAL TimeZone = 'UTC'")
+
+    @property
+    def version(self) -> str:
+        """DuckDB's own version."""
+        return str(duckdb.__version__)
+
+    def cursor(self) -> Cursor:
+        """Return a session of its own: one per thread, never shared."""
+        return Cursor(self._root.cursor(), self.path)
+
+    def seal(self) -> None:
+        """Take the file system away from SQL: what is loaded stays, nothing else can be read or written."""
+        with _translated(self.path):
+            self._root.execute("SET enable_external_access = false")
+
+    def close(self) -> None:
+        """Close the database and every cursor of it."""
+        self._root.close()
+
+
+class Cursor:
+    """A session that runs one statement at a time and never leaves a result open."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+        self._time_limit_ms = 0
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Run a statement for its effect."""
+        with _translated(self._path):
+            self._connection.execute(sql, parameters).fetchall()
+
+    def rows(self, sql: str, parameters: Sequence[object] = (), rows_max: int | None = None) -> list[Row]:
+        """Return all rows of a query.
+
+        Raises:
+            ResultTooLargeError: there are more than `rows_max`.
+        """
+        with _translated(self._path):
+            result = self._connection.execute(sql, parameters)
+            if rows_max is None:
+                return cast("list[Row]", result.fetchall())
+            rows = cast("list[Row]", result.fetchmany(rows_max + 1))
+            if len(rows) > rows_max:
+                self._connection.execute("SELECT 1").fetchall()  # lets go of the rest
+                raise ResultTooLargeError(rows_max)
+            return rows
+
+    def arrow(self, sql: str, parameters: Sequence[object] = (), rows_max: int | None = None) -> ArrowTable:
+        """Return all rows of a query as a `pyarrow.Table`."""
+        bounded = sql if rows_max is None else f"FROM ({sql}) LIMIT {rows_max + 1}"
+        with _translated(self._path):
+            table = self._connection.sql(bounded, params=list(parameters)).to_arrow_table()
+        if rows_max is not None and table.num_rows > rows_max:
+            raise ResultTooLargeError(rows_max)
+        return cast("ArrowTable", table)
+
+    def describe(self, sql: str) -> tuple[Column, ...]:
+        """Return the columns a query would have, without running it."""
+        described = self.rows(f"DESCRIBE {sql}")
+        return tuple(Column(str(row[0]), DataType.of_engine(str(row[1]))) for row in described)
+
+    def parse(self, sql: str) -> SyntaxTree:
+        """Return the syntax tree of a SELECT; its `error` says whether there is none."""
+        text = self.rows("SELECT json_serialize_sql(?)", [sql])[0][0]
+        return cast("SyntaxTree", json.loads(str(text)))
+
+    def render(self, tree: SyntaxTree) -> str:
+        """Return the text of a syntax tree: the inverse of `parse`."""
+        return str(self.rows("SELECT json_deserialize_sql(?)", [json.dumps(tree)])[0][0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside happen at once, or not at all."""
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def limit_time(self, seconds: float) -> None:
+        """Let the engine itself stop every later statement of this cursor after `seconds`."""
+        milliseconds = max(1, int(seconds * 1000))
+        if milliseconds != self._time_limit_ms:
+            self.execute(f"SET max_execution_time = {milliseconds}")
+            self._time_limit_ms = milliseconds
+
+    def interrupt(self) -> None:
+        """Stop what runs on this cursor; may be called from any thread."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """End the session."""
+        self._connection.close()
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn DuckDB's errors into ours: the sentence without the engine's label and quotation of the SQL."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise ResultTooLargeError(None) from error
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            raise DatabaseLockedError(path, _lock_owner(str(error))) from error
+        raise DatabaseError(path, _sentence(error)) from error
+    except duckdb.Error as error:
+        raise EngineError(path, _sentence(error), _kind(error)) from error
+
+
+def _kind(error: duckdb.Error) -> EngineErrorKind:
+    if isinstance(error, duckdb.InterruptException):
+        return "interrupted"
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+        return "binding"
+    if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException | duckdb.InvalidInputException):
+        return "value"
+    return "other"
+
+
+def _sentence(error: duckdb.Error) -> str:
+    text = str(error).split("\n\nLINE ", 1)[0].split("\n\tCandidate", 1)[0].strip()
+    return re.sub(r"^[A-Z][A-Za-z-]*(?: [A-Z][a-z]+)* Error: ", "", text)
+
+
+def _lock_owner(text: str) -> str | None:
+    found = re.search(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)", text)
+    return f"{Path(found['program']).name} (process {found['pid']})" if found else None
+
+
+def _spill_directory() -> str:
+    """Spill beside nobody's files; DuckDB makes the folder when it spills and removes it when it closes."""
+    return str(Path(tempfile.gettempdir()) / f"app-framework-{uuid.uuid4().hex}.duckdb.tmp")

@@ -1,0 +1,210 @@
+"""What can go wrong between a model and its database.
+
+UserError
+├── ModelError             the model cannot be built: every problem at once, each with its path
+├── ExpressionError        a text is not a scalar expression over known names
+├── QueryTimeoutError      TIMEOUT     the answer took longer than it was allowed to
+├── OverloadedError        OVERLOADED  every thread is busy and the queue is full
+└── ResultTooLargeError    TOO_LARGE   the answer holds more rows, or needs more memory, than allowed
+FrameworkError
+└── DatabaseError          the database file cannot be opened, read or written
+    ├── DatabaseLockedError    another process holds the file
+    └── EngineError            a statement failed; `kind` says how
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app_framework.errors import FrameworkError, UserError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProblem:
+    """One mistake in a model, and the place in the configuration that holds it.
+
+    Args:
+        path: where the value is set: ``("database", "tables", "orders", "key", 0)``.
+        code: a stable name of the kind of mistake, in capitals.
+        message: what is wrong, in one sentence or a few lines.
+        near: the names that were probably meant.
+        of_key: whether the key at `path` is to blame, not its value.
+    """
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+    near: tuple[str, ...] = ()
+    of_key: bool = False
+
+    @property
+    def where(self) -> str:
+        """The path as one text: ``database.tables.orders.key[0]``."""
+        return path_text(self.path)
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """The message with its near matches, before the lines that show the text in question."""
+        first, newline, rest = self.message.partition("\n")
+        hint = f". {did_you_mean(self.near)}?" if self.near else ""
+        return (first.rstrip(".") + hint if hint else first) + newline + rest
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """Return a configuration path as people write it.
+
+    >>> path_text(("database", "references", 2))
+    'database.references[2]'
+    """
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+class ModelError(UserError):
+    """The model of tables or cubes cannot be built; nothing was changed (FA2).
+
+    Attributes:
+        problems: everything that is wrong, in the order of the model.
+    """
+
+    code = "INVALID_MODEL"
+
+    def __init__(self, problems: Sequence[ModelProblem]) -> None:
+        super().__init__()
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ExpressionError(UserError):
+    """A text is not what an expression may be; the caret shows where.
+
+    Attributes:
+        text: the expression as it was written.
+        position: the character the mistake is at, from 0; None when the whole is meant.
+        reason: what is wrong, without the text.
+        near: the names that were probably meant.
+    """
+
+    def __init__(self, text: str, reason: str, position: int | None = None, near: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.text = text
+        self.reason = reason
+        self.position = position
+        self.near = near
+
+    def __str__(self) -> str:
+        if self.position is None or "\n" in self.text:
+            return f"{self.reason} in: {self.text}"
+        return f"{self.reason}\n    {self.text}\n    {' ' * self.position}^"
+
+
+class QueryTimeoutError(UserError):
+    """A query was stopped because its time was over.
+
+    Attributes:
+        timeout_s: the seconds it was given, waiting included.
+    """
+
+    code = "TIMEOUT"
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__()
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"The query was stopped after {self.timeout_s:g} s. Ask for less, or give it more time with `timeout`."
+
+
+class OverloadedError(UserError):
+    """Too many queries at once: this one was not started.
+
+    Attributes:
+        limit: how many queries may run and wait together.
+        retry_after_s: when trying again makes sense.
+    """
+
+    code = "OVERLOADED"
+    retryable = True
+
+    def __init__(self, limit: int, retry_after_s: float = 1.0) -> None:
+        super().__init__()
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return (
+            f"{self.limit} queries are already running or waiting"
+            " (`database.threads` and `database.queue-size`). Try again later."
+        )
+
+
+class ResultTooLargeError(UserError):
+    """An answer is larger than allowed; no part of it is returned.
+
+    Attributes:
+        limit: the largest number of rows, None when the memory was too small.
+    """
+
+    code = "TOO_LARGE"
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __str__(self) -> str:
+        if self.limit is None:
+            return "The query needs more memory than `database.memory-limit` allows. Ask for less."
+        return f"The answer holds more than {self.limit:,} rows. Filter it, or set `limit`."
+
+
+class DatabaseError(FrameworkError):
+    """The database cannot do what it must; the text is the engine's own.
+
+    Attributes:
+        path: the database file, or ``:memory:``.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__()
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Database {self.path}: {self.reason}"
+
+
+class DatabaseLockedError(DatabaseError):
+    """Another process has the database file open; one process may at a time.
+
+    Attributes:
+        owner: the other process as the engine names it, None when it does not.
+    """
+
+    def __init__(self, path: str, owner: str | None) -> None:
+        super().__init__(path, f"the file is in use by {owner or 'another process'}")
+        self.owner = owner
+
+
+EngineErrorKind = Literal["binding", "value", "interrupted", "other"]
+
+
+class EngineError(DatabaseError):
+    """A statement failed inside the engine.
+
+    Attributes:
+        kind: ``binding``: a name or type does not fit; ``value``: a value does not fit its type, or overflowed;
+            ``interrupted``: it was stopped; ``other``.
+    """
+
+    def __init__(self, path: str, reason: str, kind: EngineErrorKind) -> None:
+        super().__init__(path, reason)
+        self.kind = kind

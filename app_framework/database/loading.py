@@ -1,0 +1,192 @@
+"""From declared tables to loaded ones: all of them in one commit, or none and every reason why not."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app_framework.clock import Clock
+from app_framework.database.datatype import DataType, UnknownTypeError
+from app_framework.database.errors import DatabaseError, ModelProblem
+from app_framework.database.schema import Column, Table, TableSchema
+from app_framework.database.source import MissingFileError, Source, fingerprint, shown
+from app_framework.database.sql import quote
+from app_framework.database.version import META, Ledger
+from app_framework.errors import near_matches
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+
+class Loader:
+    """Creates and fills the tables of one model through one cursor, inside the caller's transaction.
+
+    Attributes:
+        problems: what is wrong so far; the caller commits only when there is nothing.
+        changed: whether anything was created or replaced.
+    """
+
+    def __init__(self, cursor: Cursor, clock: Clock) -> None:
+        self.problems: list[ModelProblem] = []
+        self.changed = False
+        self._cursor = cursor
+        self._ledger = Ledger(cursor, clock)
+        self._present = _tables(cursor)
+
+    def load(self, tables: Sequence[Table]) -> dict[str, TableSchema]:
+        """Bring every table to what its source says and return those that are there."""
+        self._check_names(tables)
+        loaded: dict[str, TableSchema] = {}
+        for table in tables:
+            before = len(self.problems)
+            try:
+                self._bring(table)
+            except (DatabaseError, MissingFileError) as error:
+                self._refuse_source(table, error)
+            if len(self.problems) == before:
+                columns = _columns(self._cursor, table.name)
+                self._check_columns(table, columns)
+                loaded[table.name] = TableSchema(table.name, columns, tuple(table.key))
+        return loaded
+
+    def version(self) -> int:
+        """Return the data version: a new one when anything was loaded."""
+        if self.changed or not self._ledger.version():
+            return self._ledger.advance()
+        return self._ledger.version()
+
+    def _check_names(self, tables: Iterable[Table]) -> None:
+        seen: dict[str, str] = {}
+        for table in tables:
+            other = seen.setdefault(table.name.casefold(), table.name)
+            if other is not table.name:
+                self._add(table.path, "DUPLICATE_TABLE", f"{table.name!r} and {other!r} are one name.", of_key=True)
+            if table.name.casefold() == META or not table.name or set(table.name) & set('."(),\n'):
+                self._add(table.path, "INVALID_NAME", f"a table cannot be called {table.name!r}.", of_key=True)
+
+    def _bring(self, table: Table) -> None:
+        types = self._types(table)
+        if types is None:
+            return
+        if table.source is None:
+            self._create_empty(table, types)
+        elif table.name not in self._present or table.source.reload == "on-start":
+            self._fill(table, table.source, types, table.source.resolve())
+        elif table.source.reload == "if-changed":
+            paths = table.source.resolve()
+            if fingerprint(paths) != self._ledger.fingerprint(table.name):
+                self._fill(table, table.source, types, paths)
+
+    def _types(self, table: Table) -> dict[str, DataType] | None:
+        """Return the declared types, None when one of them does not exist."""
+        types: dict[str, DataType] = {}
+        for column, text in table.columns.items():
+            try:
+                types[column] = DataType.parse(text)
+            except UnknownTypeError as error:
+                self._add((*table.path, "columns", column), "UNKNOWN_TYPE", f"{error}.", error.near)
+        return types if len(types) == len(table.columns) else None
+
+    def _create_empty(self, table: Table, types: Mapping[str, DataType]) -> None:
+        if table.name in self._present:
+            return
+        if not types:
+            self._add(
+                table.path,
+                "SOURCE_REQUIRED",
+                f"table {table.name!r} has neither a source nor columns."
+                " Give it `source: {parquet: FILE}`, or `columns:` with their types.",
+                of_key=True,
+            )
+            return
+        columns = ", ".join(f"{quote(name)} {kind.sql}" for name, kind in types.items())
+        self._cursor.execute(f"CREATE TABLE {quote(table.name)} ({columns})")
+        self.changed = True
+
+    def _fill(self, table: Table, source: Source, types: Mapping[str, DataType], paths: Sequence[Path]) -> None:
+        select = self._select(table, source, types, paths)
+        if select is None:
+            return
+        self._cursor.execute(f"CREATE OR REPLACE TABLE {quote(table.name)} AS {select}")
+        self._ledger.record(table.name, fingerprint(paths))
+        self.changed = True
+
+    def _select(self, table: Table, source: Source, types: Mapping[str, DataType], paths: Sequence[Path]) -> str | None:
+        if not types:
+            return f"FROM {source.select(paths, {})}"
+        inferred = {column.name: column for column in self._cursor.describe(f"FROM {source.select(paths, {})}")}
+        unknown = [name for name in types if name not in inferred]
+        for name in unknown:
+            self._add(
+                (*table.path, "columns", name),
+                "UNKNOWN_COLUMN",
+                f"the files of table {table.name!r} have no column {name!r}.",
+                near_matches(name, inferred),
+                of_key=True,
+            )
+        if unknown:
+            return None
+        if source.format == "parquet":
+            casts = ", ".join(f"CAST({quote(n)} AS {kind.sql}) AS {quote(n)}" for n, kind in types.items())
+            return f"SELECT * REPLACE ({casts}) FROM {source.select(paths, {})}"
+        # Text is read as what it shall be: a post code that went through an integer has lost its zeros.
+        forced = {name: kind.sql for name, kind in types.items()}
+        if source.format == "json":
+            forced = {name: forced.get(name, column.type.sql) for name, column in inferred.items()}
+        return f"FROM {source.select(paths, forced)}"
+
+    def _check_columns(self, table: Table, columns: Mapping[str, Column]) -> None:
+        for position, name in enumerate(table.key):
+            if name not in columns:
+                self._add(
+                    (*table.path, "key", position),
+                    "UNKNOWN_COLUMN",
+                    f"table {table.name!r} has no column {name!r}.",
+                    near_matches(name, columns),
+                )
+        for name, text in table.columns.items():
+            declared, held = DataType.parse(text), columns.get(name)
+            if held is None or held.type != declared:
+                self._add(
+                    (*table.path, "columns", name),
+                    "TABLE_DIFFERS",
+                    f"the database holds table {table.name!r} "
+                    + (f"without column {name!r}" if held is None else f"with {name!r} as {held.type}")
+                    + f", the model says {declared}. Load it anew once with `reload: on-start`,"
+                    " or start with a new database file.",
+                )
+
+    def _refuse_source(self, table: Table, error: DatabaseError | MissingFileError) -> None:
+        assert table.source is not None or isinstance(error, DatabaseError)
+        path = (*table.path, "source", table.source.format) if table.source else table.path
+        if isinstance(error, MissingFileError):
+            self._add(path, "SOURCE_MISSING", str(error), error.near)
+        else:
+            files = ", ".join(shown(Path(name)) for name in table.source.files) if table.source else "its columns"
+            self._add(path, "SOURCE_UNREADABLE", f"table {table.name!r} cannot be loaded from {files}: {error.reason}")
+        # The statement that failed ended the transaction; what follows is only tried to find more problems.
+        self._cursor.execute("ROLLBACK")
+        self._cursor.execute("BEGIN TRANSACTION")
+
+    def _add(
+        self,
+        path: tuple[str | int, ...],
+        code: str,
+        message: str,
+        near: tuple[str, ...] = (),
+        *,
+        of_key: bool = False,
+    ) -> None:
+        self.problems.append(ModelProblem(path, code, message, near, of_key))
+
+
+def _tables(cursor: Cursor) -> frozenset[str]:
+    rows = cursor.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")
+    return frozenset(str(row[0]) for row in rows)
+
+
+def _columns(cursor: Cursor, table: str) -> dict[str, Column]:
+    return {column.name: column for column in cursor.describe(f"FROM {quote(table)}")}

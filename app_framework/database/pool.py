@@ -1,0 +1,161 @@
+"""A few threads that run queries, a bounded line before them, and a way to stop waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from app_framework.database.errors import EngineError, OverloadedError, QueryTimeoutError
+from app_framework.errors import ServiceUnavailableError
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor, Engine
+
+T = TypeVar("T")
+
+
+class QueryPool:
+    """Runs jobs on cursors of one engine: one thread and one cursor each, at most `threads` at once.
+
+    Args:
+        engine: where the cursors come from.
+        threads: how many jobs run at once. DuckDB's own threads serve all of them, so more do not make it faster.
+        queue_size: how many more may wait; the next one is refused with `OverloadedError`.
+    """
+
+    def __init__(self, engine: Engine, *, threads: int, queue_size: int) -> None:
+        self.capacity = threads + queue_size
+        self._engine = engine
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._tickets: set[Ticket[Any]] = set()
+        self._closed = False
+
+    def submit(self, job: Callable[[Cursor], T], timeout_s: float) -> Ticket[T]:
+        """Put a job in the line; its time counts from now.
+
+        Raises:
+            OverloadedError: the line is full.
+        """
+        ticket: Ticket[T] = Ticket(timeout_s)
+        with self._lock:
+            if self._closed:
+                raise ServiceUnavailableError("The database is closed.")
+            if len(self._tickets) >= self.capacity:
+                raise OverloadedError(self.capacity)
+            self._tickets.add(ticket)
+        ticket.future = self._executor.submit(self._work, ticket, job)
+        ticket.future.add_done_callback(lambda _: self._tickets.discard(ticket))
+        return ticket
+
+    @property
+    def load(self) -> int:
+        """How many jobs run or wait now."""
+        return len(self._tickets)
+
+    def close(self) -> None:
+        """Stop what runs, drop what waits, and end the threads."""
+        with self._lock:
+            self._closed = True
+            tickets = tuple(self._tickets)
+        for ticket in tickets:
+            ticket.stop()
+        self._executor.shutdown(wait=True)
+
+    def _work(self, ticket: Ticket[T], job: Callable[[Cursor], T]) -> T:
+        cursor = self._cursor()
+        if not ticket.begin(cursor):
+            raise self._stopped(ticket)
+        try:
+            cursor.limit_time(ticket.timeout_s)
+            return job(cursor)
+        except EngineError as error:
+            if error.kind == "interrupted":
+                raise self._stopped(ticket) from error
+            raise
+        finally:
+            ticket.end()
+
+    def _stopped(self, ticket: Ticket[T]) -> Exception:
+        if self._closed:
+            return ServiceUnavailableError("The database is closing.")
+        return QueryTimeoutError(ticket.timeout_s)
+
+    def _cursor(self) -> Cursor:
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._engine.cursor()
+        cursor: Cursor = self._local.cursor
+        return cursor
+
+
+class Ticket(Generic[T]):
+    """A job that waits, runs or is done; whoever holds it may wait for the result in a thread or a task."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.future: Future[T]
+        self._deadline = time.monotonic() + timeout_s
+        self._lock = threading.Lock()
+        self._running: Cursor | None = None
+        self._stopped = False
+
+    def result(self) -> T:
+        """Wait in this thread.
+
+        Raises:
+            QueryTimeoutError: the time is over; the job is stopped.
+        """
+        try:
+            return self.future.result(self._remaining_s())
+        except (FutureTimeoutError, CancelledError) as error:
+            raise QueryTimeoutError(self.timeout_s) from error
+        finally:
+            self.cancel()
+
+    async def wait(self) -> T:
+        """Wait in this task; cancelling the task stops the job.
+
+        Raises:
+            QueryTimeoutError: the time is over; the job is stopped.
+        """
+        try:
+            async with asyncio.timeout(self._remaining_s()):
+                return await asyncio.wrap_future(self.future)
+        except TimeoutError as error:
+            raise QueryTimeoutError(self.timeout_s) from error
+        finally:
+            self.cancel()
+
+    def begin(self, cursor: Cursor) -> bool:
+        """Note that `cursor` works for this ticket from now on; False when nobody waits for it any more."""
+        with self._lock:
+            if self._stopped or self._remaining_s() <= 0:
+                return False
+            self._running = cursor
+            return True
+
+    def end(self) -> None:
+        """Note that the cursor is free: a late `cancel` must not hit the next job."""
+        with self._lock:
+            self._running = None
+
+    def stop(self) -> None:
+        """Interrupt the job, or let it end as soon as it would begin; whoever waits is told."""
+        with self._lock:
+            self._stopped = True
+            if self._running is not None:
+                self._running.interrupt()
+
+    def cancel(self) -> None:
+        """Stop the job because nobody waits for it, and free its place; a job that is done stays done."""
+        self.stop()
+        self.future.cancel()
+
+    def _remaining_s(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())

@@ -1,0 +1,72 @@
+"""Cubes: dimensions and measures over the tables of a database, asked by one `CubeQuery` behind every door.
+
+cube = Cube.of(CubeDefinition.of("flights", base="flights", dimensions={"Origin": ["origin"]},
+                                 measures={"flights": {"count": "*"}}), database)
+cube.query_sync(CubeQuery(measures=["flights"], levels=["origin"], totals="grand"))
+"""
+
+from __future__ import annotations
+
+from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
+from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
+from app_framework.olap.catalog import Catalog
+from app_framework.olap.cellset import CellColumn, CellSet
+from app_framework.olap.cube import Cube, build_cubes
+from app_framework.olap.definition import CatalogDefinition, CubeDefinition
+from app_framework.olap.dimension import Dimension, Hierarchy, Level
+from app_framework.olap.errors import (
+    MeasureOverflowError,
+    QueryError,
+    QueryProblem,
+    TooLargeError,
+    UnknownBranchError,
+    UnknownCubeError,
+    UnknownLevelError,
+    UnknownMeasureError,
+    UnknownVersionError,
+)
+from app_framework.olap.manager import Manager, build_catalogs
+from app_framework.olap.measure import Measure
+from app_framework.olap.model import CubeModel
+from app_framework.olap.plan import QueryPlan
+from app_framework.olap.query import CubeQuery, Order
+from app_framework.olap.queryable import Queryable
+from app_framework.olap.reading import read_model
+
+__all__ = [
+    "AGGREGATIONS",
+    "Aggregation",
+    "Aggregations",
+    "Catalog",
+    "CatalogDefinition",
+    "CellColumn",
+    "CellSet",
+    "Cube",
+    "CubeDefinition",
+    "CubeModel",
+    "CubeQuery",
+    "Dimension",
+    "Hierarchy",
+    "Level",
+    "Manager",
+    "Measure",
+    "MeasureOverflowError",
+    "ModelError",
+    "ModelProblem",
+    "Order",
+    "OverloadedError",
+    "QueryError",
+    "QueryPlan",
+    "QueryProblem",
+    "QueryTimeoutError",
+    "Queryable",
+    "TooLargeError",
+    "UnknownBranchError",
+    "UnknownCubeError",
+    "UnknownLevelError",
+    "UnknownMeasureError",
+    "UnknownVersionError",
+    "build_catalogs",
+    "build_cubes",
+    "read_model",
+]

@@ -1,0 +1,242 @@
+"""A cube over one database: answers questions by one SQL statement each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app_framework.database import Database, EngineError, ModelError, ModelProblem
+from app_framework.database.rows import ArrowTable, Row
+from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
+from app_framework.olap.arrow import ArrowCellSet
+from app_framework.olap.building import ModelBuilder
+from app_framework.olap.cellset import CellColumn, CellSet, with_utc
+from app_framework.olap.definition import CubeDefinition
+from app_framework.olap.discovery import describe_model
+from app_framework.olap.errors import (
+    INVALID_QUERY,
+    UNKNOWN_VERSION,
+    MeasureOverflowError,
+    QueryError,
+    QueryProblem,
+)
+from app_framework.olap.model import CubeModel
+from app_framework.olap.plan import QueryPlan, plan_members, plan_query
+from app_framework.olap.query import CubeQuery
+from app_framework.olap.sql import Statement, write_members, write_sql
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+ROWS_MAX = 1_000_000
+MEMBERS_MAX = 10_000
+
+
+class Cube:
+    """A cube with data.
+
+    Args:
+        model: what it consists of.
+        database: where its rows are.
+        node: the name under which answers report the data version.
+        rows_max: the largest answer, in rows.
+    """
+
+    def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
+        self.model = model
+        self.node = node
+        self.rows_max = rows_max
+        self._database = database
+
+    @staticmethod
+    def of(definition: CubeDefinition, database: Database) -> Cube:
+        """Return one cube, for a script or a test.
+
+        Raises:
+            ModelError: the definition does not fit the database.
+        """
+        return build_cubes([definition], database)[0]
+
+    @property
+    def name(self) -> str:
+        """What queries and URLs call it."""
+        return self.model.name
+
+    async def query(self, query: CubeQuery) -> CellSet:
+        """Answer a question; cancelling the task interrupts the database.
+
+        Raises:
+            QueryError: the question cannot be answered.
+            TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
+        """
+        started, plan, statement = self._prepared(query)
+        rows = await self._database.submit_job(
+            lambda cursor: self._rows(cursor, query, statement), query.timeout_s
+        ).wait()
+        return self._answer(plan, statement, rows, started)
+
+    def query_sync(self, query: CubeQuery) -> CellSet:
+        """Answer a question in this thread; see `query`."""
+        started, plan, statement = self._prepared(query)
+        rows = self._database.submit_job(lambda cursor: self._rows(cursor, query, statement), query.timeout_s).result()
+        return self._answer(plan, statement, rows, started)
+
+    async def query_arrow(self, query: CubeQuery) -> CellSet:
+        """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
+        started, plan, statement = self._prepared(query)
+        table = await self._database.submit_job(
+            lambda cursor: self._table(cursor, query, statement), query.timeout_s
+        ).wait()
+        return ArrowCellSet(
+            self.name,
+            _columns(plan),
+            table,
+            grouped=statement.grouped,
+            versions={self.node: self._database.version},
+            elapsed_ms=_milliseconds_since(started),
+        )
+
+    async def explain(self, query: CubeQuery) -> dict[str, object]:
+        """Answer a question and return how it was answered."""
+        plan = self.plan(query)
+        statement = write_sql(plan)
+        answer = await self.query(query)
+        return {
+            "cube": self.name,
+            "plan": repr(plan),
+            "sql": statement.text,
+            "parameters": list(statement.parameters),
+            "nodes": [{"node": self.node, "version": self._database.version, "rows": len(answer)}],
+            "bytes": 0,
+            "elapsed_ms": round(answer.elapsed_ms, 3),
+        }
+
+    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+        """Return the members of a level in order, null last; `prefix` keeps the texts that begin so.
+
+        Raises:
+            QueryError: there is no such level, or a prefix is asked of one that is not text.
+        """
+        if not 0 <= limit <= MEMBERS_MAX:
+            problem = QueryProblem(INVALID_QUERY, "limit", f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}.")
+            raise QueryError.of([problem])
+        plan = plan_members(self.model, level, prefix)
+        statement = write_members(plan, limit)
+        rows = await self._database.submit(statement.text, statement.parameters).wait()
+        zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
+        return tuple(row[0] for row in with_utc(rows, zoned))
+
+    def plan(self, query: CubeQuery) -> QueryPlan:
+        """Return how a question would be answered, without answering it.
+
+        Raises:
+            QueryError: the question cannot be answered.
+        """
+        stale = self._version_problem(query.version)
+        try:
+            plan = plan_query(self.model, query)
+        except QueryError as error:
+            raise QueryError.of([*error.problems, *stale]) from None
+        if stale:
+            raise QueryError.of(stale)
+        return plan
+
+    def discovery(self) -> dict[str, object]:
+        """Describe dimensions, hierarchies, levels and measures."""
+        return describe_model(self.model)
+
+    def _prepared(self, query: CubeQuery) -> tuple[float, QueryPlan, Statement]:
+        started = time.perf_counter()
+        plan = self.plan(query)
+        return started, plan, write_sql(plan)
+
+    def _rows(self, cursor: Cursor, query: CubeQuery, statement: Statement) -> list[Row]:
+        try:
+            return cursor.rows(statement.text, statement.parameters, self.rows_max)
+        except EngineError as error:
+            raise self._blamed(cursor, query, error) from error
+
+    def _table(self, cursor: Cursor, query: CubeQuery, statement: Statement) -> ArrowTable:
+        try:
+            return cursor.arrow(statement.text, statement.parameters, self.rows_max)
+        except EngineError as error:
+            raise self._blamed(cursor, query, error) from error
+
+    def _blamed(self, cursor: Cursor, query: CubeQuery, error: EngineError) -> Exception:
+        """Find the measure that cannot be computed: ask for each alone, which only happens after an error."""
+        if error.kind != "value":
+            return error
+        for position, name in enumerate(query.measures):
+            alone = write_sql(plan_query(self.model, replace(query, measures=(name,), order=())))
+            try:
+                cursor.rows(alone.text, alone.parameters, self.rows_max)
+            except EngineError as culprit:
+                if culprit.kind != "value":
+                    return culprit
+                return MeasureOverflowError(name, f"measures[{position}]", culprit.reason)
+        return QueryError.of([QueryProblem(INVALID_QUERY, "levels", error.reason)])
+
+    def _answer(self, plan: QueryPlan, statement: Statement, rows: list[Row], started: float) -> CellSet:
+        columns = _columns(plan)
+        grouping = None
+        if statement.grouped:
+            grouping = [bits for *_, bits in rows if isinstance(bits, int)]
+            rows = [row[:-1] for row in rows]
+        zoned = [position for position, column in enumerate(columns) if column.type == "timestamp[UTC]"]
+        return CellSet(
+            self.name,
+            columns,
+            rows=with_utc(rows, zoned),
+            grouping=grouping,
+            versions={self.node: self._database.version},
+            elapsed_ms=_milliseconds_since(started),
+        )
+
+    def _version_problem(self, version: int | Mapping[str, int] | None) -> list[QueryProblem]:
+        """Return what is wrong with the version asked for: only the newest is kept."""
+        newest = self._database.version
+        wanted = dict(version) if isinstance(version, Mapping) else {self.node: version}
+        if version is None or wanted == {self.node: newest}:
+            return []
+        text = f"the version asked for is not kept; the newest of node {self.node!r} is {newest}."
+        return [QueryProblem(UNKNOWN_VERSION, "version", text)]
+
+    def __repr__(self) -> str:
+        hierarchies = len(list(self.model.hierarchies))
+        return f"<Cube {self.name!r} {hierarchies} hierarchies, {len(self.model.measures)} measures>"
+
+
+def build_cubes(
+    definitions: Iterable[CubeDefinition],
+    database: Database,
+    *,
+    node: str = "local",
+    rows_max: int = ROWS_MAX,
+    aggregations: Aggregations = AGGREGATIONS,
+    known: Iterable[ModelProblem] = (),
+) -> list[Cube]:
+    """Return the cubes of a model.
+
+    Problems found before, when the definitions were read, are given as `known` and reported with the new ones.
+
+    Raises:
+        ModelError: with every problem of every cube.
+    """
+    builder = ModelBuilder(database, aggregations)
+    models = builder.build(definitions)
+    problems = [*known, *builder.problems]
+    if problems:
+        raise ModelError(problems)
+    return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
+
+
+def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
+    levels = [CellColumn(key.name, "level", key.level.type.name) for key in plan.keys]
+    measures = [CellColumn(m.name, "measure", m.type.name, m.format) for m in plan.measures]
+    return (*levels, *measures)
+
+
+def _milliseconds_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

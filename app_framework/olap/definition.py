@@ -1,0 +1,130 @@
+"""Cubes as a model declares them: values read from YAML or written in Python, before any table is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app_framework.database.errors import ModelError, ModelProblem
+
+ConfigurationPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelDefinition:
+    """A level: its name and the column or expression of its members."""
+
+    name: str
+    text: str
+    path: ConfigurationPath
+    caption: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HierarchyDefinition:
+    """A hierarchy: levels from coarse to fine."""
+
+    name: str
+    levels: tuple[LevelDefinition, ...]
+    path: ConfigurationPath
+    slicing: bool = False
+    default: object = None
+    caption: str | None = None
+    description: str | None = None
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionDefinition:
+    """A dimension: hierarchies that look at the same thing."""
+
+    name: str
+    hierarchies: tuple[HierarchyDefinition, ...]
+    path: ConfigurationPath
+    caption: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureDefinition:
+    """A measure: the aggregation or ``formula``, its argument, and how people see it."""
+
+    name: str
+    kind: str
+    argument: str
+    path: ConfigurationPath
+    caption: str | None = None
+    format: str | None = None
+    description: str | None = None
+    folder: str | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CubeDefinition:
+    """A cube as declared, in YAML or as a component of the application (A4).
+
+    >>> CubeDefinition.of("flights", base="flights", dimensions={"Carrier": ["carrier"]},
+    ...                   measures={"flights": {"count": "*"}})
+    <CubeDefinition 'flights' on flights: 1 dimensions, 1 measures>
+    """
+
+    name: str
+    base: str
+    dimensions: tuple[DimensionDefinition, ...]
+    measures: tuple[MeasureDefinition, ...]
+    path: ConfigurationPath
+    base_path: ConfigurationPath
+    schema: str | None = None
+    caption: str | None = None
+    description: str | None = None
+
+    @staticmethod
+    def of(
+        name: str,
+        *,
+        base: str,
+        dimensions: Mapping[str, object],
+        measures: Mapping[str, object],
+        caption: str | None = None,
+        description: str | None = None,
+    ) -> CubeDefinition:
+        """Return a cube written in Python in the words of the YAML.
+
+        Raises:
+            ModelError: something in it has the wrong shape.
+        """
+        # The reader builds these values, so it can only be imported once they exist.
+        from app_framework.olap.reading import ModelReader
+
+        reader = ModelReader()
+        document = {"dimensions": dimensions, "measures": measures, "caption": caption, "description": description}
+        cube = reader.cube(name, document, base, ("cubes", name), ("cubes", name, "base"))
+        if reader.problems or cube is None:
+            raise ModelError(reader.problems)
+        return cube
+
+    def __repr__(self) -> str:
+        return (
+            f"<CubeDefinition {self.name!r} on {self.base}: {len(self.dimensions)} dimensions,"
+            f" {len(self.measures)} measures>"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogDefinition:
+    """A catalog: some cubes by name, or all of them."""
+
+    name: str
+    cubes: Sequence[str] | None
+    path: ConfigurationPath
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDefinition:
+    """Everything a configuration says about cubes, and what is wrong with how it says it."""
+
+    cubes: tuple[CubeDefinition, ...] = ()
+    catalogs: tuple[CatalogDefinition, ...] = ()
+    problems: tuple[ModelProblem, ...] = field(default=())

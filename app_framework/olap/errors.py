@@ -1,0 +1,153 @@
+"""What can go wrong between a question and its answer.
+
+UserError
+├── QueryError               every problem of one query at once; `code` is theirs, or INVALID_QUERY
+│   ├── UnknownMeasureError      UNKNOWN_MEASURE
+│   ├── UnknownLevelError        UNKNOWN_LEVEL
+│   ├── UnknownBranchError       UNKNOWN_BRANCH
+│   ├── UnknownVersionError      UNKNOWN_VERSION
+│   └── MeasureOverflowError     a number does not fit its type; names the measure
+├── UnknownCubeError         UNKNOWN_CUBE
+├── ModelError               the cubes cannot be built (app_framework.database.errors)
+└── TooLargeError, QueryTimeoutError, OverloadedError (app_framework.database.errors)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app_framework.database.errors import ResultTooLargeError as TooLargeError
+from app_framework.errors import UserError, did_you_mean
+
+INVALID_REQUEST = "INVALID_REQUEST"
+INVALID_QUERY = "INVALID_QUERY"
+UNKNOWN_MEASURE = "UNKNOWN_MEASURE"
+UNKNOWN_LEVEL = "UNKNOWN_LEVEL"
+UNKNOWN_BRANCH = "UNKNOWN_BRANCH"
+UNKNOWN_VERSION = "UNKNOWN_VERSION"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProblem:
+    """One mistake in a query.
+
+    Args:
+        code: the kind, as HTTP clients see it.
+        field: where in the request: ``levels[1]``, ``where.year.from``.
+        detail: what is wrong and what to do.
+        near: the names that were probably meant.
+    """
+
+    code: str
+    field: str
+    detail: str
+    near: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the entry of a problem document."""
+        return {"code": self.code, "field": self.field, "detail": self.detail, "near": list(self.near)}
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.near)
+        return f"{self.field}: {self.detail}" + (f" {hint}?" if hint else "")
+
+
+class QueryError(UserError):
+    """A query cannot be answered because of what it asks (FA2).
+
+    Attributes:
+        problems: everything that is wrong with it.
+        code: the code that all problems share, else ``INVALID_QUERY``.
+    """
+
+    code = INVALID_QUERY
+
+    def __init__(self, problems: Sequence[QueryProblem]) -> None:
+        super().__init__()
+        self.problems = tuple(problems)
+        codes = {problem.code for problem in self.problems}
+        self.code = codes.pop() if len(codes) == 1 else INVALID_QUERY
+
+    @staticmethod
+    def of(problems: Sequence[QueryProblem]) -> QueryError:
+        """Return the error whose class says the kind, when the problems are of one kind."""
+        codes = {problem.code for problem in problems}
+        kinds: dict[str, type[QueryError]] = {
+            UNKNOWN_MEASURE: UnknownMeasureError,
+            UNKNOWN_LEVEL: UnknownLevelError,
+            UNKNOWN_BRANCH: UnknownBranchError,
+            UNKNOWN_VERSION: UnknownVersionError,
+        }
+        kind = kinds.get(codes.pop(), QueryError) if len(codes) == 1 else QueryError
+        return kind(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class UnknownMeasureError(QueryError):
+    """The cube has no such measure."""
+
+
+class UnknownLevelError(QueryError):
+    """The cube has no such level, or several by that name."""
+
+
+class UnknownBranchError(QueryError):
+    """There is no such branch."""
+
+
+class UnknownVersionError(QueryError):
+    """The data version asked for is not kept any more, or never was."""
+
+
+class MeasureOverflowError(QueryError):
+    """A number of a measure does not fit its type; no wrong number is returned.
+
+    Attributes:
+        measure: the measure's name.
+    """
+
+    def __init__(self, measure: str, field: str, reason: str) -> None:
+        super().__init__([QueryProblem(INVALID_QUERY, field, f"measure {measure!r} cannot be computed: {reason}")])
+        self.measure = measure
+
+
+class UnknownCubeError(UserError):
+    """There is no cube of that name.
+
+    Attributes:
+        name: the name asked for.
+        near: the cubes that were probably meant.
+    """
+
+    code = "UNKNOWN_CUBE"
+
+    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.name = name
+        self.near = near
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.near)
+        return f"There is no cube {self.name!r}." + (f" {hint}?" if hint else "")
+
+
+__all__ = [
+    "INVALID_QUERY",
+    "INVALID_REQUEST",
+    "MeasureOverflowError",
+    "QueryError",
+    "QueryProblem",
+    "TooLargeError",
+    "UNKNOWN_BRANCH",
+    "UNKNOWN_LEVEL",
+    "UNKNOWN_MEASURE",
+    "UNKNOWN_VERSION",
+    "UnknownBranchError",
+    "UnknownCubeError",
+    "UnknownLevelError",
+    "UnknownMeasureError",
+    "UnknownVersionError",
+]

@@ -1,0 +1,55 @@
+"""Expressions of a model: read with the engine's grammar, bound to see their type, problems kept with their path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app_framework.database import Database
+from app_framework.database.datatype import DataType
+from app_framework.database.errors import EngineError, ExpressionError, ModelProblem
+from app_framework.database.expression import Expression, Resolve
+from app_framework.olap.definition import ConfigurationPath
+
+
+class ExpressionReader:
+    """Reads the expressions of one model.
+
+    Attributes:
+        problems: everything wrong so far, also what others add.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.problems: list[ModelProblem] = []
+        self._database = database
+
+    def read(self, text: str, resolve: Resolve, path: ConfigurationPath) -> Expression | None:
+        """Return the expression a text writes, None when it writes none."""
+        try:
+            return self._database.expressions.read(text, resolve)
+        except ExpressionError as error:
+            code = "UNKNOWN_COLUMN" if "no column" in error.reason else "INVALID_EXPRESSION"
+            self.add(path, code, str(error), error.near)
+            return None
+
+    def bind(self, read: Expression, source: str, path: ConfigurationPath) -> tuple[str, DataType] | None:
+        """Return the SQL of an expression that `source` accepts, and its type; None when it accepts neither."""
+        refusal = ""
+        for sql in dict.fromkeys((read.sql, read.narrow_sql)):
+            try:
+                return sql, self._database.describe(f"SELECT {sql} {source}")[0].type
+            except EngineError as error:
+                refusal = refusal or error.reason
+        self.add(path, "INVALID_EXPRESSION", f"{refusal} In: {read.text}")
+        return None
+
+    def add(
+        self,
+        path: ConfigurationPath,
+        code: str,
+        message: str,
+        near: Iterable[str] = (),
+        *,
+        of_key: bool = False,
+    ) -> None:
+        """Keep a problem."""
+        self.problems.append(ModelProblem(path, code, message, tuple(near), of_key))

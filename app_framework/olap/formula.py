@@ -1,0 +1,98 @@
+"""Formulas over measures: each is read after those it uses, and becomes one expression over aggregates."""
+
+from __future__ import annotations
+
+from app_framework.database.expression import Expression, Name, UnknownNameError
+from app_framework.database.sql import quote
+from app_framework.errors import near_matches
+from app_framework.olap.aggregation import FORMULA
+from app_framework.olap.definition import CubeDefinition, MeasureDefinition
+from app_framework.olap.expressions import ExpressionReader
+from app_framework.olap.measure import FormulaMeasure, Measure
+
+
+class FormulaBuilder:
+    """Adds the formulas of one cube to its measures; a circle among them is refused.
+
+    Args:
+        cube: the definitions, formulas and others.
+        measures: the aggregates that could be built; formulas are added to it.
+    """
+
+    def __init__(self, cube: CubeDefinition, measures: dict[str, Measure], reader: ExpressionReader) -> None:
+        self._definitions = {measure.name: measure for measure in cube.measures}
+        self._levels = {
+            level.name for dimension in cube.dimensions for h in dimension.hierarchies for level in h.levels
+        }
+        self._measures = measures
+        self._reader = reader
+        self._expressions: dict[str, Expression] = {}
+        self._failed: set[str] = set()
+        self._open: list[str] = []
+
+    def build_all(self) -> None:
+        """Add every formula."""
+        for definition in self._definitions.values():
+            if definition.kind == FORMULA:
+                self._build(definition)
+
+    def _build(self, definition: MeasureDefinition) -> None:
+        name = definition.name
+        if name in self._measures or name in self._failed:
+            return
+        formula = self._formula(definition)
+        if formula is None:
+            self._failed.add(name)
+        else:
+            self._measures[name] = formula
+
+    def _formula(self, definition: MeasureDefinition) -> FormulaMeasure | None:
+        self._open.append(definition.name)
+        try:
+            read = self._reader.read(definition.argument, self._resolve, definition.path)
+        except _UnusableError:
+            return None
+        finally:
+            self._open.pop()
+        uses = tuple(sorted(str(key) for key in read.names)) if read else ()
+        bound = read and self._reader.bind(read, self._cells(uses), definition.path)
+        if not read or not bound:
+            return None
+        sql, kind = bound
+        if kind.family == "other":
+            self._reader.add(definition.path, "TYPE_MISMATCH", f"a measure cannot be of type {kind.name}.")
+            return None
+        self._expressions[definition.name] = read
+        return FormulaMeasure(
+            definition.name, FORMULA, definition.argument, kind, "derived", (), definition.caption,
+            definition.format, definition.description, definition.folder, definition.visible, sql=sql, uses=uses,
+        )  # fmt: skip
+
+    def _resolve(self, parts: tuple[str, ...]) -> Name:
+        name = ".".join(parts)
+        definition = self._definitions.get(name)
+        if definition is None:
+            near = near_matches(name, self._definitions)
+            reason = f"{name!r} is a level; a formula is over measures" if name in self._levels else ""
+            raise UnknownNameError(reason or f"there is no measure {name!r}", near)
+        if len(parts) > 1:
+            raise UnknownNameError(f'a dotted name is written in double quotes: "{name}"')
+        if name in self._open:
+            circle = " -> ".join([*self._open[self._open.index(name) :], name])
+            raise UnknownNameError(f"the formulas form a circle: {circle}")
+        if definition.kind == FORMULA:
+            self._build(definition)
+        if name not in self._measures:
+            raise _UnusableError
+        if name in self._expressions:
+            return Name(name, expression=self._expressions[name])
+        return Name(name, (name,), self._measures[name].type)
+
+    def _cells(self, uses: tuple[str, ...]) -> str:
+        """Return a FROM clause with the columns a formula reads, of their types."""
+        columns = [f"CAST(NULL AS {self._measures[name].type.sql}) AS {quote(name)}" for name in uses]
+        return f"FROM (SELECT {', '.join(columns)})" if columns else ""
+
+
+class _UnusableError(Exception):
+    """A formula uses a measure that has a problem of its own, already reported."""

@@ -1,0 +1,106 @@
+"""The manager: the one component that doors ask; it finds the cube and passes the question on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from app_framework.database.errors import ModelError, ModelProblem
+from app_framework.errors import near_matches
+from app_framework.olap.catalog import Catalog
+from app_framework.olap.cellset import CellSet
+from app_framework.olap.definition import CatalogDefinition
+from app_framework.olap.errors import UnknownCubeError
+from app_framework.olap.query import CubeQuery
+from app_framework.olap.queryable import Queryable
+
+DEFAULT_CATALOG = "Catalog"
+
+
+class Manager:
+    """Catalogs of cubes, and the way to ask any of them (A14).
+
+    >>> Manager([]).cubes
+    mappingproxy({})
+    """
+
+    def __init__(self, catalogs: Iterable[Catalog], *, name: str = "Manager") -> None:
+        self.name = name
+        self.catalogs: Mapping[str, Catalog] = MappingProxyType({catalog.name: catalog for catalog in catalogs})
+        self.cubes: Mapping[str, Queryable] = MappingProxyType(
+            {name: cube for catalog in self.catalogs.values() for name, cube in catalog.cubes.items()}
+        )
+
+    def cube(self, name: str) -> Queryable:
+        """Return a cube.
+
+        Raises:
+            UnknownCubeError: there is none of that name.
+        """
+        cube = self.cubes.get(name)
+        if cube is None:
+            raise UnknownCubeError(name, near_matches(name, self.cubes))
+        return cube
+
+    async def query(self, cube: str, query: CubeQuery) -> CellSet:
+        """Answer a question; cancelling the task stops the work.
+
+        Raises:
+            UnknownCubeError: there is no such cube.
+            QueryError: the question cannot be answered; every problem is told.
+            TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
+        """
+        return await self.cube(cube).query(query)
+
+    def query_sync(self, cube: str, query: CubeQuery) -> CellSet:
+        """Answer a question in this thread; see `query`."""
+        return self.cube(cube).query_sync(query)
+
+    async def query_arrow(self, cube: str, query: CubeQuery) -> CellSet:
+        """Answer a question, its rows fetched as Arrow; see `query`."""
+        return await self.cube(cube).query_arrow(query)
+
+    async def explain(self, cube: str, query: CubeQuery) -> dict[str, object]:
+        """Return how a question is answered: plan, SQL, nodes, milliseconds."""
+        return await self.cube(cube).explain(query)
+
+    async def members(
+        self, cube: str, level: str, *, prefix: str | None = None, limit: int = 100
+    ) -> tuple[object, ...]:
+        """Return the members of a level, in order, null last."""
+        return await self.cube(cube).members(level, prefix=prefix, limit=limit)
+
+    def discovery(self) -> dict[str, object]:
+        """Describe all catalogs: the document of ``GET /cubes``."""
+        return {"manager": self.name, "catalogs": [catalog.discovery() for catalog in self.catalogs.values()]}
+
+    def describe(self, cube: str) -> dict[str, object]:
+        """Describe one cube and the catalogs it is in: the document of ``GET /cubes/{cube}``."""
+        catalogs = [catalog.name for catalog in self.catalogs.values() if cube in catalog.cubes]
+        return {"catalogs": catalogs, **self.cube(cube).discovery()}
+
+    def __repr__(self) -> str:
+        return f"<Manager {self.name!r}: {', '.join(map(repr, self.catalogs.values()))}>"
+
+
+def build_catalogs(definitions: Sequence[CatalogDefinition], cubes: Sequence[Queryable]) -> list[Catalog]:
+    """Return the catalogs; without a definition one catalog holds all cubes.
+
+    Raises:
+        ModelError: a catalog names a cube that does not exist.
+    """
+    by_name = {cube.name: cube for cube in cubes}
+    if not definitions:
+        return [Catalog(DEFAULT_CATALOG, cubes)]
+    problems = [
+        ModelProblem(
+            (*definition.path, "cubes", position), "UNKNOWN_CUBE", f"there is no cube {name!r}.",
+            near_matches(name, by_name),
+        )
+        for definition in definitions
+        for position, name in enumerate(definition.cubes or ())
+        if name not in by_name
+    ]  # fmt: skip
+    if problems:
+        raise ModelError(problems)
+    return [Catalog(d.name, cubes if d.cubes is None else [by_name[name] for name in d.cubes]) for d in definitions]

@@ -1,0 +1,130 @@
+"""Members of a level as JSON, YAML and Python write them, turned into values of the level's own type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+from uuid import UUID
+
+from app_framework.database.datatype import DataType
+
+T = TypeVar("T")
+Member = str | int | float | bool | Decimal | date | datetime | time | UUID
+
+
+class MemberError(ValueError):
+    """A value cannot be a member of a level."""
+
+
+def parse_member(value: object, kind: DataType) -> Member:
+    """Return `value` as a member of a level of type `kind`.
+
+    Raises:
+        MemberError: it can never be one: ``"1993"`` on a level of numbers, ``1993`` on one of dates.
+    """
+    read = _READERS.get(kind.family)
+    member = read(value) if read else None
+    if member is None:
+        raise MemberError(f"{_shown(value)} is not a member of a level of type {kind.name}")
+    return member
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return None
+
+
+def _decimal(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        return None
+    try:
+        # A JSON number arrives as a float; its shortest text is what the client wrote.
+        number = Decimal(repr(value) if isinstance(value, float) else value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _float(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _date(value: object) -> date | None:
+    if isinstance(value, datetime):
+        return None
+    if isinstance(value, date):
+        return value
+    return _iso(value, date.fromisoformat)
+
+
+def _time(value: object) -> time | None:
+    return value if isinstance(value, time) else _iso(value, time.fromisoformat)
+
+
+def _timestamp(value: object) -> datetime | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time())
+    moment = value if isinstance(value, datetime) else _iso(value, datetime.fromisoformat)
+    return moment if moment is None or moment.tzinfo is None else None
+
+
+def _zoned(value: object) -> datetime | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    moment = value if isinstance(value, datetime) else _iso(value, datetime.fromisoformat)
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _uuid(value: object) -> UUID | None:
+    return value if isinstance(value, UUID) else _iso(value, UUID)
+
+
+def _iso(value: object, read: Callable[[str], T]) -> T | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_READERS = {
+    "integer": _integer,
+    "decimal": _decimal,
+    "float": _float,
+    "text": _text,
+    "boolean": _boolean,
+    "date": _date,
+    "time": _time,
+    "timestamp": _timestamp,
+    "zoned": _zoned,
+    "uuid": _uuid,
+}

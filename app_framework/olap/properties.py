@@ -1,0 +1,66 @@
+"""What a user may set about cubes: the sections ``schemas``, ``catalogs``, ``manager`` and ``olap``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
+from app_framework.boot.properties import ConfigProperties, Field
+from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
+from app_framework.olap.cube import ROWS_MAX
+
+_TEXT = {"type": "string"}
+_ABOUT = {"caption": _TEXT, "description": _TEXT}
+
+
+def _object(properties: dict[str, object], **more: object) -> dict[str, object]:
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+def _mapping(values: object) -> dict[str, object]:
+    return {"type": "object", "additionalProperties": values}
+
+
+_LEVEL = {"anyOf": [_TEXT, _object({"column": _TEXT, "expression": _TEXT, **_ABOUT})]}
+_LEVELS = {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _mapping(_LEVEL)]}}, _mapping(_LEVEL)]}
+_HIERARCHY = {
+    "anyOf": [
+        _LEVELS["anyOf"][1],
+        _object({"levels": _LEVELS, "slicing": {"type": "boolean"}, "default": {}, "folder": _TEXT, **_ABOUT}),
+    ]
+}
+_DIMENSION = {"anyOf": [*_HIERARCHY["anyOf"], _object({"hierarchies": _mapping(_HIERARCHY), **_ABOUT})]}
+_SHOWN = {"format": _TEXT, "folder": _TEXT, "visible": {"type": "boolean"}, **_ABOUT}
+_MEASURE = _object({**dict.fromkeys([*AGGREGATIONS, FORMULA], _TEXT), **_SHOWN}, minProperties=1)
+_CUBE = _object({"dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT})
+_SCHEMA = _object({"base": _TEXT, "cubes": _mapping(_CUBE), **_ABOUT}, required=["base"])
+_CATALOG = _object({"cubes": {"anyOf": [{"const": "all"}, {"type": "array", "items": _TEXT}]}})
+
+
+class ManagerProperties(ConfigProperties):
+    """The manager of all cubes."""
+
+    name: str = Field(default="Manager", min_length=1, description="Name of the manager.")
+
+
+class OlapLimitsProperties(ConfigProperties):
+    """The bounds of answers."""
+
+    max_rows: int = Field(default=ROWS_MAX, ge=1, description="Rows of an answer; a larger one answers 413 TOO_LARGE.")
+
+
+class OlapProperties(ConfigProperties, prefix=""):
+    """Cubes: schemas declare them, catalogs group them.
+
+    The insides of schemas and catalogs are read by `app_framework.olap.reading`, which keeps every mistake.
+    """
+
+    schemas: Annotated[dict[str, object], WithJsonSchema(_mapping(_SCHEMA))] = Field(
+        default_factory=dict, description="Schemas by name: a base table and the cubes over it."
+    )
+    catalogs: Annotated[dict[str, object], WithJsonSchema(_mapping(_CATALOG))] = Field(
+        default_factory=dict, description="Catalogs by name: `{cubes: all}` or a list; without any, one holds all."
+    )
+    manager: ManagerProperties = Field(default_factory=ManagerProperties, description="The manager of all cubes.")
+    olap: OlapLimitsProperties = Field(default_factory=OlapLimitsProperties, description="The bounds of answers.")

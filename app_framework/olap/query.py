@@ -1,0 +1,236 @@
+"""A question to a cube, the same behind every door: what to measure, by which levels, of which rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Literal, TypeVar, cast, get_args
+
+from app_framework.errors import near_matches
+from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
+from app_framework.olap.filter import Filter, FilterShapeError, read_filter
+
+T = TypeVar("T")
+Totals = Literal["none", "grand", "all"]
+Unavailable = Literal["fail", "partial"]
+LIST_MAX = 1_000
+TIMEOUT_MAX_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Sort detail rows by a column of the answer; null comes last in both directions."""
+
+    by: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CubeQuery:
+    """One question (CONTRACT §4). Lists, mappings and plain values are accepted and frozen.
+
+    >>> CubeQuery(measures=["lines"], levels=["year"], where={"year": [1993, 1994]}).where["year"]
+    In(members=(1993, 1994))
+    """
+
+    measures: Sequence[str]
+    levels: Sequence[str] = ()
+    where: Mapping[str, object] = field(default_factory=dict)
+    totals: Totals = "none"
+    order: Sequence[Order | Mapping[str, object]] = ()
+    limit: int | None = None
+    offset: int = 0
+    branch: str = "master"
+    version: int | Mapping[str, int] | None = None
+    timeout: float | str = 30.0
+    unavailable: Unavailable = "fail"
+
+    def __post_init__(self) -> None:
+        problems: list[QueryProblem] = []
+        read = _Reader(problems)
+        values: dict[str, object] = {
+            "measures": read.names("measures", self.measures),
+            "levels": read.names("levels", self.levels),
+            "where": read.where(self.where),
+            "totals": read.choice("totals", self.totals, get_args(Totals)),
+            "order": read.order(self.order),
+            "limit": None if self.limit is None else read.count("limit", self.limit),
+            "offset": read.count("offset", self.offset),
+            "branch": read.text("branch", self.branch),
+            "version": read.version(self.version),
+            "timeout": read.duration("timeout", self.timeout),
+            "unavailable": read.choice("unavailable", self.unavailable, get_args(Unavailable)),
+        }
+        if not values["measures"] and not problems:
+            problems.append(QueryProblem(INVALID_QUERY, "measures", "a query names at least one measure."))
+        if problems:
+            raise QueryError.of(problems)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def parse(cls, document: object) -> CubeQuery:
+        """Return the question that a decoded JSON document writes.
+
+        Raises:
+            QueryError: the document has another shape; every problem is told.
+        """
+        if not isinstance(document, Mapping):
+            raise QueryError.of([QueryProblem(INVALID_REQUEST, "", "a query is a JSON object.")])
+        known = [part.name for part in fields(cls)]
+        unknown = [str(key) for key in document if key not in known]
+        problems = [
+            QueryProblem(INVALID_REQUEST, key, f"a query has no field {key!r}.", near_matches(key, known))
+            for key in unknown
+        ]
+        given = {str(key): value for key, value in document.items() if key in known}
+        if "measures" not in given:
+            problems.append(QueryProblem(INVALID_REQUEST, "measures", "`measures` is required."))
+        try:
+            query = cls(**cast("dict[str, list[str]]", {"measures": ["-"], **given}))  # type: ignore[arg-type]
+        except QueryError as error:
+            raise QueryError.of([*problems, *error.problems]) from None
+        if problems:
+            raise QueryError.of(problems)
+        return query
+
+    @property
+    def filters(self) -> Mapping[str, Filter]:
+        """`where`, as the filters it was read to."""
+        return cast("Mapping[str, Filter]", self.where)
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """`order`, as the values it was read to."""
+        return cast("tuple[Order, ...]", self.order)
+
+    @property
+    def timeout_s(self) -> float:
+        """`timeout` in seconds."""
+        return cast("float", self.timeout)
+
+    def __hash__(self) -> int:
+        version = tuple(self.version.items()) if isinstance(self.version, Mapping) else self.version
+        return hash((self.measures, self.levels, tuple(self.where), self.totals, self.order, self.limit, version))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the JSON document of this question, without what is left to its default."""
+        document: dict[str, object] = {"measures": list(self.measures), "levels": list(self.levels)}
+        if self.where:
+            document["where"] = {name: filter_.to_json() for name, filter_ in self.filters.items()}
+        if self.order:
+            document["order"] = [{"by": order.by, "descending": order.descending} for order in self.orders]
+        for name, default in (("totals", "none"), ("limit", None), ("offset", 0), ("branch", "master")):
+            if getattr(self, name) != default:
+                document[name] = getattr(self, name)
+        if self.version is not None:
+            document["version"] = self.version if isinstance(self.version, int) else dict(self.version)
+        if self.timeout != 30.0:
+            document["timeout"] = self.timeout
+        if self.unavailable != "fail":
+            document["unavailable"] = self.unavailable
+        return document
+
+
+class _Reader:
+    """Turns the raw parts of a query into values; what has the wrong shape becomes a problem."""
+
+    def __init__(self, problems: list[QueryProblem]) -> None:
+        self._problems = problems
+
+    def names(self, field_: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return self._refuse(field_, f"`{field_}` is a list of names.", ())
+        if len(value) > LIST_MAX:
+            return self._refuse(field_, f"`{field_}` names more than {LIST_MAX:,}.", ())
+        for position, name in enumerate(value):
+            if not isinstance(name, str):
+                self._refuse(f"{field_}[{position}]", "a name is a text.", None)
+            elif name in value[:position]:
+                self._problems.append(QueryProblem(INVALID_QUERY, f"{field_}[{position}]", f"{name!r} is named twice."))
+        return tuple(name for name in value if isinstance(name, str))
+
+    def where(self, value: object) -> Mapping[str, Filter]:
+        if not isinstance(value, Mapping):
+            return self._refuse("where", "`where` maps levels to filters.", {})
+        filters: dict[str, Filter] = {}
+        for name, body in value.items():
+            try:
+                filters[str(name)] = read_filter(body)
+            except FilterShapeError as error:
+                self._refuse(f"where.{name}{error.within}", str(error), None, error.near)
+        return MappingProxyType(filters)
+
+    def order(self, value: object) -> tuple[Order, ...]:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return self._refuse("order", '`order` is a list of {"by": name, "descending": true|false}.', ())
+        orders = [self._one_order(f"order[{position}]", item) for position, item in enumerate(value)]
+        return tuple(order for order in orders if order is not None)
+
+    def _one_order(self, field_: str, item: object) -> Order | None:
+        if isinstance(item, Order):
+            return item
+        if not isinstance(item, Mapping) or not isinstance(item.get("by"), str):
+            return self._refuse(field_, 'an order is {"by": name, "descending": true|false}.', None)
+        for key in item:
+            if key not in ("by", "descending"):
+                near = near_matches(str(key), ("by", "descending"))
+                self._refuse(f"{field_}.{key}", f"an order has no field {str(key)!r}.", None, near)
+        descending = item.get("descending", False)
+        if not isinstance(descending, bool):
+            return self._refuse(f"{field_}.descending", "`descending` is true or false.", None)
+        return Order(str(item["by"]), descending)
+
+    def choice(self, field_: str, value: object, choices: Sequence[str]) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        near = near_matches(value, choices) if isinstance(value, str) else ()
+        text = f"`{field_}` is one of {', '.join(choices)}."
+        self._problems.append(QueryProblem(INVALID_QUERY, field_, text, near))
+        return choices[0]
+
+    def count(self, field_: str, value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+            return value
+        self._problems.append(QueryProblem(INVALID_QUERY, field_, f"`{field_}` is a whole number from 0."))
+        return 0
+
+    def text(self, field_: str, value: object) -> str:
+        return value if isinstance(value, str) else self._refuse(field_, f"`{field_}` is a text.", "")
+
+    def version(self, value: object) -> int | Mapping[str, int] | None:
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        if isinstance(value, Mapping) and all(
+            isinstance(node, str) and isinstance(number, int) and not isinstance(number, bool)
+            for node, number in value.items()
+        ):
+            return MappingProxyType(dict(value))
+        return self._refuse("version", "`version` is a number, or maps nodes to numbers.", None)
+
+    def duration(self, field_: str, value: object) -> float:
+        seconds = _seconds(value)
+        if seconds is None:
+            text = f"`{field_}` is a duration such as 30s, 500ms or 2m, or a number of seconds."
+            return self._refuse(field_, text, 30.0)
+        if not 0 < seconds <= TIMEOUT_MAX_S:
+            text = f"`{field_}` is more than nothing and at most {TIMEOUT_MAX_S / 3600:g}h."
+            self._problems.append(QueryProblem(INVALID_QUERY, field_, text))
+        return seconds
+
+    def _refuse(self, field_: str, detail: str, instead: T, near: tuple[str, ...] = ()) -> T:
+        self._problems.append(QueryProblem(INVALID_REQUEST, field_, detail, near))
+        return instead
+
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) * _UNITS_S[found[2]] if found else None

@@ -1,0 +1,34 @@
+"""What can be asked: a cube with data, and later a cube over a cluster; every door needs only this."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app_framework.olap.cellset import CellSet
+from app_framework.olap.query import CubeQuery
+
+
+class Queryable(Protocol):
+    """Something that answers cube queries under a name (A11)."""
+
+    @property
+    def name(self) -> str:
+        """What queries and URLs call it."""
+
+    async def query(self, query: CubeQuery) -> CellSet:
+        """Answer; cancelling the task stops the work."""
+
+    async def query_arrow(self, query: CubeQuery) -> CellSet:
+        """Answer the same, fetched as Arrow: for many rows."""
+
+    def query_sync(self, query: CubeQuery) -> CellSet:
+        """Answer in this thread."""
+
+    async def explain(self, query: CubeQuery) -> dict[str, object]:
+        """Answer how the query is answered: plan, SQL, nodes, milliseconds."""
+
+    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+        """Return the members of a level, in order."""
+
+    def discovery(self) -> dict[str, object]:
+        """Describe dimensions, hierarchies, levels and measures."""

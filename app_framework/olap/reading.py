@@ -1,0 +1,281 @@
+"""From the shapes of YAML to definitions: every mistake of shape is kept with its path, the rest is read on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from app_framework.database.errors import ModelProblem
+from app_framework.errors import near_matches
+from app_framework.olap.aggregation import AGGREGATIONS, ANNOUNCED, FORMULA, Aggregations
+from app_framework.olap.definition import (
+    CatalogDefinition,
+    ConfigurationPath,
+    CubeDefinition,
+    DimensionDefinition,
+    HierarchyDefinition,
+    LevelDefinition,
+    MeasureDefinition,
+    ModelDefinition,
+)
+
+_TEXTS = ("caption", "description")
+_COLUMN = re.compile(r'(?:[^\W\d]\w*|"[^"]+")(?:\.(?:[^\W\d]\w*|"[^"]+"))*')
+
+
+def read_model(
+    schemas: Mapping[str, object], catalogs: Mapping[str, object], aggregations: Aggregations = AGGREGATIONS
+) -> ModelDefinition:
+    """Return the cubes and catalogs that the sections ``schemas`` and ``catalogs`` declare."""
+    reader = ModelReader(aggregations)
+    cubes = [
+        cube
+        for name, document in schemas.items()
+        for cube in reader.schema(str(name), document, ("schemas", str(name)))
+    ]
+    named = [reader.catalog(str(name), document, ("catalogs", str(name))) for name, document in catalogs.items()]
+    return ModelDefinition(tuple(cubes), tuple(catalog for catalog in named if catalog), tuple(reader.problems))
+
+
+class ModelReader:
+    """Reads parts of a model; what has the wrong shape is left out and its problem kept.
+
+    Attributes:
+        problems: everything wrong so far.
+    """
+
+    def __init__(self, aggregations: Aggregations = AGGREGATIONS) -> None:
+        self.problems: list[ModelProblem] = []
+        self._aggregations = aggregations
+
+    def schema(self, name: str, document: object, path: ConfigurationPath) -> list[CubeDefinition]:
+        """Return the cubes of a schema."""
+        entries = self._mapping(document, path, "a schema", ("base", "cubes", *_TEXTS))
+        base = self._text(entries, "base", path)
+        if base is None and "base" not in entries:
+            self._add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
+        cubes = entries.get("cubes") or {}
+        if not isinstance(cubes, Mapping):
+            self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
+            return []
+        read = [
+            self.cube(str(cube), body, base or "", (*path, "cubes", str(cube)), (*path, "base"), name)
+            for cube, body in cubes.items()
+        ]
+        return [cube for cube in read if cube is not None and base]
+
+    def cube(
+        self,
+        name: str,
+        document: object,
+        base: str,
+        path: ConfigurationPath,
+        base_path: ConfigurationPath,
+        schema: str | None = None,
+    ) -> CubeDefinition | None:
+        """Return a cube, None when it is not even a mapping."""
+        entries = self._mapping(document, path, "a cube", ("dimensions", "measures", *_TEXTS))
+        dimensions = self._entries(entries, "dimensions", path)
+        measures = self._entries(entries, "measures", path)
+        if not measures:
+            self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
+        read = [self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()]
+        return CubeDefinition(
+            name,
+            base,
+            tuple(self._dimension(key, value, (*path, "dimensions", key)) for key, value in dimensions.items()),
+            tuple(measure for measure in read if measure is not None),
+            path,
+            base_path,
+            schema,
+            self._text(entries, "caption", path),
+            self._text(entries, "description", path),
+        )
+
+    def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
+        """Return a catalog."""
+        entries = self._mapping(document, path, "a catalog", ("cubes",))
+        cubes = entries.get("cubes", "all")
+        if cubes == "all":
+            return CatalogDefinition(name, None, path)
+        if isinstance(cubes, Sequence) and not isinstance(cubes, str) and all(isinstance(c, str) for c in cubes):
+            return CatalogDefinition(name, tuple(cubes), path)
+        self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
+        return None
+
+    def _dimension(self, name: str, document: object, path: ConfigurationPath) -> DimensionDefinition:
+        """Read a dimension: a list of levels is the short form of one hierarchy with the dimension's name."""
+        if isinstance(document, Mapping) and "hierarchies" in document:
+            entries = self._mapping(document, path, "a dimension", ("hierarchies", *_TEXTS))
+            found = self._entries(entries, "hierarchies", path)
+            hierarchies = tuple(
+                self._hierarchy(key, value, name, (*path, "hierarchies", key)) for key, value in found.items()
+            )
+            texts = self._text(entries, "caption", path), self._text(entries, "description", path)
+            return DimensionDefinition(name, hierarchies, path, *texts)
+        if isinstance(document, Mapping) and "levels" not in document:
+            self._refuse_keys(document, ("hierarchies", "levels", *_TEXTS), path, "a dimension")
+            if set(document) & {"hierarchies", "levels", *_TEXTS} or not document:
+                self._add(path, "LEVELS_REQUIRED", f"dimension {name!r} needs `levels` or `hierarchies`.", of_key=True)
+            return DimensionDefinition(name, (), path)
+        return DimensionDefinition(name, (self._hierarchy(name, document, name, path),), path)
+
+    def _hierarchy(self, name: str, document: object, dimension: str, path: ConfigurationPath) -> HierarchyDefinition:
+        if not isinstance(document, Mapping):
+            return HierarchyDefinition(name, self._levels(document, path), path)
+        known = ("levels", "slicing", "default", "folder", *_TEXTS)
+        entries = self._mapping(document, path, "a hierarchy", known)
+        if "levels" not in entries:
+            self._add(path, "LEVELS_REQUIRED", f"hierarchy {dimension}.{name} needs `levels`.", of_key=True)
+        slicing = self._flag(entries, "slicing", path)
+        if "default" in entries and not slicing:
+            self._add((*path, "default"), "NOT_SLICING", "only a slicing hierarchy has a default member.", of_key=True)
+        return HierarchyDefinition(
+            name,
+            self._levels(entries.get("levels", ()), (*path, "levels")),
+            path,
+            slicing,
+            entries.get("default"),
+            self._text(entries, "caption", path),
+            self._text(entries, "description", path),
+            self._text(entries, "folder", path),
+        )
+
+    def _levels(self, document: object, path: ConfigurationPath) -> tuple[LevelDefinition, ...]:
+        if isinstance(document, str):
+            document = [document]
+        if isinstance(document, Mapping):
+            read = [self._level(str(name), body, (*path, str(name))) for name, body in document.items()]
+        elif isinstance(document, Sequence):
+            read = [self._listed_level(item, (*path, position)) for position, item in enumerate(document)]
+        else:
+            self._add(path, "INVALID_SHAPE", "levels are a list of columns, or map names to expressions.")
+            return ()
+        return tuple(level for level in read if level is not None)
+
+    def _listed_level(self, item: object, path: ConfigurationPath) -> LevelDefinition | None:
+        if isinstance(item, Mapping) and len(item) == 1:
+            ((name, body),) = item.items()
+            return self._level(str(name), body, (*path, str(name)))
+        if not isinstance(item, str):
+            self._add(path, "INVALID_SHAPE", "a level is a column, or `name: expression`.")
+            return None
+        if not _COLUMN.fullmatch(item.strip()):
+            self._add(
+                path, "NAME_REQUIRED", f"a level by an expression needs a name: write `name: {item}` or {{name: …}}."
+            )
+            return None
+        name = re.findall(r'"[^"]+"|\w+', item)[-1].strip('"')
+        return LevelDefinition(name, item.strip(), path)
+
+    def _level(self, name: str, body: object, path: ConfigurationPath) -> LevelDefinition | None:
+        if isinstance(body, str):
+            return LevelDefinition(name, body, path)
+        entries = self._mapping(body, path, "a level", ("expression", "column", *_TEXTS))
+        written = [key for key in ("expression", "column") if key in entries]
+        if len(written) != 1:
+            if isinstance(body, Mapping):
+                self._add(path, "INVALID_SHAPE", f"level {name!r} needs one of `column` and `expression`.", of_key=True)
+            return None
+        text = self._text(entries, written[0], path)
+        if text is None:
+            return None
+        texts = self._text(entries, "caption", path), self._text(entries, "description", path)
+        return LevelDefinition(name, text, (*path, written[0]), *texts)
+
+    def _measure(self, name: str, document: object, path: ConfigurationPath) -> MeasureDefinition | None:
+        if not isinstance(document, Mapping):
+            self._add(path, "INVALID_SHAPE", f"measure {name!r} is written `{{sum: column}}` or `{{formula: …}}`.")
+            return None
+        kind = self._kind(name, document, path)
+        if kind is None:
+            return None
+        known = (kind, "format", "folder", "visible", *_TEXTS)
+        entries = self._mapping(document, path, "a measure", known)
+        argument = entries.get(kind)
+        if isinstance(argument, bool) or not isinstance(argument, str | int | float):
+            self._add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
+            return None
+        return MeasureDefinition(
+            name,
+            kind,
+            str(argument),
+            (*path, kind),
+            self._text(entries, "caption", path),
+            self._text(entries, "format", path),
+            self._text(entries, "description", path),
+            self._text(entries, "folder", path),
+            self._flag(entries, "visible", path, default=True),
+        )
+
+    def _kind(self, name: str, document: Mapping[object, object], path: ConfigurationPath) -> str | None:
+        """Return the one key of a measure that says what it computes."""
+        kinds = [*self._aggregations, FORMULA]
+        written = [str(key) for key in document if key in kinds]
+        if len(written) == 1:
+            return written[0]
+        if written:
+            self._add(
+                path, "INVALID_SHAPE", f"measure {name!r} computes one thing, not {' and '.join(written)}.", of_key=True
+            )
+            return None
+        announced = [str(key) for key in document if key in ANNOUNCED]
+        if announced:
+            text = f"the aggregation {announced[0]!r} is not available in this version; there are: {', '.join(kinds)}."
+            self._add((*path, announced[0]), "UNSUPPORTED_AGGREGATION", text, of_key=True)
+            return None
+        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *_TEXTS)]
+        if not extra:
+            text = f"measure {name!r} does not say what it computes: {', '.join(kinds)}."
+            self._add(path, "AGGREGATION_REQUIRED", text, of_key=True)
+        for key in extra:
+            near = near_matches(key, [*kinds, *ANNOUNCED, "format", "folder", "visible", *_TEXTS])
+            self._add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
+        return None
+
+    def _entries(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> dict[str, object]:
+        value = entries.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self._add((*path, key), "INVALID_SHAPE", f"`{key}` maps names to their definitions.")
+            return {}
+        return {str(name): body for name, body in value.items()}
+
+    def _mapping(self, value: object, path: ConfigurationPath, what: str, known: Sequence[str]) -> dict[str, object]:
+        if not isinstance(value, Mapping):
+            self._add(path, "INVALID_SHAPE", f"{what} is a mapping with the keys {', '.join(known)}.")
+            return {}
+        self._refuse_keys(value, known, path, what)
+        return {str(key): body for key, body in value.items() if key in known}
+
+    def _refuse_keys(self, value: Iterable[object], known: Sequence[str], path: ConfigurationPath, what: str) -> None:
+        for key in value:
+            if key not in known:
+                near = near_matches(str(key), known)
+                self._add((*path, str(key)), "UNKNOWN_KEY", f"{what} has no key {str(key)!r}.", near, of_key=True)
+
+    def _text(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> str | None:
+        value = entries.get(key)
+        if value is None or isinstance(value, str):
+            return value
+        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a text.")
+        return None
+
+    def _flag(self, entries: Mapping[str, object], key: str, path: ConfigurationPath, *, default: bool = False) -> bool:
+        value = entries.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is true or false.")
+        return default
+
+    def _add(
+        self,
+        path: ConfigurationPath,
+        code: str,
+        message: str,
+        near: tuple[str, ...] = (),
+        *,
+        of_key: bool = False,
+    ) -> None:
+        self.problems.append(ModelProblem(path, code, message, near, of_key))

@@ -1,0 +1,234 @@
+"""From a plan to one SQL statement and its parameters; pure, so that golden files can hold it."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app_framework.database.datatype import DataType
+from app_framework.database.sql import quote
+from app_framework.olap.dimension import Level
+from app_framework.olap.filter import Between, In, NotIn, StartsWith
+from app_framework.olap.measure import FormulaMeasure, Measure
+from app_framework.olap.plan import AnyPath, Condition, FirstMember, Predicate, QueryPlan
+
+GROUPING = "#grouping"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text, the values bound to it, and whether its last column holds the grouping bits."""
+
+    text: str
+    parameters: tuple[object, ...]
+    grouped: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def write_sql(plan: QueryPlan) -> Statement:
+    """Return the statement that answers a plan.
+
+    The cells are aggregated in one pass, totals by GROUPING SETS; around it stands only what the question needs:
+    formulas, order, and a limit that leaves totals alone.
+    """
+    writer = _Writer(plan)
+    return Statement(writer.statement(), tuple(writer.parameters), writer.grouped)
+
+
+def write_members(plan: QueryPlan, limit: int) -> Statement:
+    """Return the statement that lists the members of the plan's one level, in order."""
+    return write_sql(replace(plan, limit=limit))
+
+
+class _Writer:
+    """One plan on its way to SQL; collects parameters in the order of their question marks."""
+
+    def __init__(self, plan: QueryPlan) -> None:
+        self.parameters: list[object] = []
+        self.grouped = plan.totals != "none" and bool(plan.keys)
+        self._plan = plan
+
+    def statement(self) -> str:
+        # Details and totals are read from the cells one after the other; they are aggregated once.
+        once = " MATERIALIZED" if self.grouped and self._plan.bounded else ""
+        return f"WITH cells AS{once} (\n{_indented(self._cells())}\n)\n{self._outer()}"
+
+    def _cells(self) -> str:
+        """Write the aggregation: one row per combination of members, and per total."""
+        plan = self._plan
+        keys = self._key_expressions()
+        columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(plan.keys, keys, strict=True)]
+        columns += [f"{aggregate.sql} AS {quote(aggregate.name)}" for aggregate in plan.aggregates]
+        if self.grouped:
+            # GROUPING reads its arguments from the highest bit down; bit i of an answer is level i.
+            columns.append(f"GROUPING({', '.join(reversed(keys))}) AS {quote(GROUPING)}")
+        if not plan.keys and not plan.aggregates:
+            columns.append(f"count(*) AS {quote('#rows')}")  # a formula over constants still has its one row
+        lines = [f"SELECT{_list(columns)}", f"FROM {plan.tree.from_clause(plan.joins)}"]
+        conditions = [self._condition(condition) for condition in plan.conditions]
+        if conditions:
+            lines.append("WHERE " + "\n  AND ".join(conditions))
+        if keys:
+            lines.append(f"GROUP BY {self._grouping_sets(keys)}")
+        return "\n".join(lines)
+
+    def _key_expressions(self) -> list[str]:
+        """Write the levels; two that read the same column stay two, or a subtotal could not roll up only one."""
+        expressions: list[str] = []
+        for key in self._plan.keys:
+            sql = key.level.sql
+            while sql in expressions:
+                sql = f"CASE WHEN true THEN {sql} END"
+            expressions.append(sql)
+        return expressions
+
+    def _grouping_sets(self, keys: Sequence[str]) -> str:
+        if self._plan.totals == "all":
+            return f"ROLLUP ({', '.join(keys)})"
+        if self._plan.totals == "grand":
+            return f"GROUPING SETS (({', '.join(keys)}), ())"
+        return ", ".join(keys)
+
+    def _outer(self) -> str:
+        plan = self._plan
+        columns = [self._output(key.name, quote(key.name), key.level.type) for key in plan.keys]
+        columns += [self._measure(measure) for measure in plan.measures]
+        if self.grouped:
+            columns.append(quote(GROUPING))
+        select = f"SELECT{_list(columns)}"
+        if not plan.keys:
+            return f"{select}\nFROM cells"
+        limit = self._limit() if plan.bounded else ""
+        if not (limit and self.grouped):
+            return f"{select}\nFROM cells\nORDER BY {self._order()}{limit}"
+        details = f"SELECT * FROM cells WHERE {quote(GROUPING)} = 0 ORDER BY {self._order()}{limit}"
+        totals = f"SELECT * FROM cells WHERE {quote(GROUPING)} <> 0"
+        # The limit counts detail rows; totals stand beside it.
+        kept = f"(\n{_indented(f'({details})')}\n  UNION ALL\n{_indented(f'({totals})')}\n) AS kept"
+        return f"{select}\nFROM {kept}\nORDER BY {self._order()}"
+
+    def _order(self) -> str:
+        """Write the order: details before totals, as asked, then by level; null last both ways."""
+        plan = self._plan
+        parts = [quote(GROUPING)] if self.grouped else []
+        parts += [f"{self._sorted_by(o.by)}{' DESC' if o.descending else ''} NULLS LAST" for o in plan.order]
+        parts += [f"{quote(key.name)} NULLS LAST" for key in plan.keys]
+        return ", ".join(parts)
+
+    def _sorted_by(self, name: str) -> str:
+        """Write what is sorted by; a double that JSON can only write as null is sorted as null."""
+        for measure in self._plan.measures:
+            if measure.name == name:
+                sql = _value(measure)
+                return f"CASE WHEN isfinite({sql}) THEN {sql} END" if measure.type.family == "float" else sql
+        return quote(name)
+
+    def _limit(self) -> str:
+        limit = "" if self._plan.limit is None else f"\nLIMIT {self._plan.limit}"
+        return limit + (f"\nOFFSET {self._plan.offset}" if self._plan.offset else "")
+
+    def _measure(self, measure: Measure) -> str:
+        return self._output(measure.name, _value(measure), measure.type)
+
+    def _output(self, name: str, sql: str, kind: DataType) -> str:
+        # A time with a zone leaves as UTC without one: Python needs no zone library to receive it.
+        value = f"CAST({sql} AS TIMESTAMP)" if kind.family == "zoned" else sql
+        return value if value == quote(name) else f"{value} AS {quote(name)}"
+
+    def _condition(self, condition: Condition) -> str:
+        if isinstance(condition, FirstMember):
+            return self._first_member(condition.level)
+        if isinstance(condition, AnyPath):
+            paths = [
+                " AND ".join(self._in(level, (member,)) for level, member in zip(condition.levels, path, strict=False))
+                for path in condition.paths
+            ]
+            return f"({' OR '.join(f'({path})' for path in paths)})" if paths else "false"
+        return self._predicate(condition)
+
+    def _predicate(self, predicate: Predicate) -> str:
+        level, filter_ = predicate.level, predicate.filter
+        if isinstance(filter_, In):
+            return self._in(level, filter_.members)
+        if isinstance(filter_, NotIn):
+            return self._not_in(level, filter_.members)
+        if isinstance(filter_, StartsWith):
+            return f"starts_with({level.sql}, {self._bind(filter_.prefix)})"
+        return self._between(level, filter_)
+
+    def _in(self, level: Level, members: Sequence[object]) -> str:
+        possible = list(_possible(level.type, members))
+        parts = []
+        if len(possible) == 1:
+            parts.append(f"{level.sql} = {self._bind(possible[0])}")
+        elif possible:
+            parts.append(f"{level.sql} IN ({', '.join(self._bind(member) for member in possible)})")
+        if None in members:
+            parts.append(f"{level.sql} IS NULL")
+        if len(parts) == 2:
+            return f"({' OR '.join(parts)})"
+        return parts[0] if parts else "false"
+
+    def _not_in(self, level: Level, members: Sequence[object]) -> str:
+        possible = list(_possible(level.type, members))
+        listed = f"{level.sql} NOT IN ({', '.join(self._bind(m) for m in possible)})" if possible else "true"
+        if None in members:
+            return f"({listed} AND {level.sql} IS NOT NULL)"
+        return f"({listed} OR {level.sql} IS NULL)" if possible else "true"
+
+    def _between(self, level: Level, bounds: Between) -> str:
+        parts = []
+        if bounds.low is not None:
+            parts.append(f"{level.sql} >= {self._bind(_clamped(level.type, bounds.low))}")
+        if bounds.high is not None:
+            parts.append(f"{level.sql} <= {self._bind(_clamped(level.type, bounds.high))}")
+        return f"({' AND '.join(parts)})"
+
+    def _first_member(self, level: Level) -> str:
+        joins = self._plan.tree.needed(level.joins)
+        source = self._plan.tree.from_clause(joins).replace("\n", " ")
+        return f"{level.sql} IS NOT DISTINCT FROM (SELECT min({level.sql}) FROM {source})"
+
+    def _bind(self, value: object) -> str:
+        if isinstance(value, datetime) and value.tzinfo is not None:
+            self.parameters.append(value.isoformat())
+            return "CAST(? AS TIMESTAMPTZ)"
+        self.parameters.append(value)
+        return "?"
+
+
+def _value(measure: Measure) -> str:
+    """Write a measure over the cells: a formula, or the aggregate's own column."""
+    return measure.sql if isinstance(measure, FormulaMeasure) else quote(measure.name)
+
+
+def _possible(kind: DataType, members: Sequence[object]) -> Iterator[object]:
+    """Yield the members that the level's type can hold: no row has any other."""
+    for member in members:
+        if member is None:
+            continue
+        if kind.family == "integer" and isinstance(member, int):
+            low, high = kind.integer_range
+            if not low <= member <= high:
+                continue
+        yield member
+
+
+def _clamped(kind: DataType, bound: object) -> object:
+    """Return a bound that the engine can bind: a number beyond the type's range compares as its last 128-bit one."""
+    if kind.family == "integer" and isinstance(bound, int):
+        return max(-(2**127) + 1, min(2**127 - 1, bound))
+    return bound
+
+
+def _list(columns: Sequence[str]) -> str:
+    return f" {columns[0]}" if len(columns) == 1 else "\n  " + ",\n  ".join(columns)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -1,0 +1,164 @@
+"""How the web room is wired: routes, the Studio's sections, the ASGI application, the server; each can be replaced.
+
+Nothing heavy is imported before a bean is made, so that a node without the web pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from app_framework.boot.actuator import EndpointRegistry, RouteMappings
+from app_framework.boot.app_properties import AppProperties
+from app_framework.boot.conditions import on_component, on_missing_component, on_module, on_property
+from app_framework.boot.context import ApplicationContext
+from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer, requirement_reader
+from app_framework.boot.environment import Environment
+from app_framework.boot.events import Events
+from app_framework.boot.failure import FailureAnalysis
+from app_framework.boot.metrics import Metrics
+from app_framework.boot.wiring import Requirement
+
+from .app import Routes, WebApp
+from .errors import PortInUseError
+from .properties import ServerProperties
+from .server import WebServer, safe_address
+from .studio import StudioSection
+
+if TYPE_CHECKING:
+    from .edge import RequestTimer
+
+DRAIN_MARGIN_S = 2.0
+"""What a stop needs beside the waiting for requests: the server's own ticks, and cancelling what is left."""
+
+MANAGER = "app_framework.olap:Manager"
+
+
+@auto_configuration(
+    on_module("fastapi"),
+    on_module("uvicorn"),
+    properties=[ServerProperties],
+    after=["olap"],
+    instances=["fastapi.routing:APIRouter"],
+)
+class WebAutoConfiguration:
+    """Serves the routers of the application, the cubes, the actuator and the Studio over HTTP."""
+
+    @bean(on_component(MANAGER))
+    def cube_routes(self) -> Routes:
+        """`/cubes`."""
+        from .routes.cubes import router
+
+        return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
+
+    @bean
+    def actuator_routes(self, registry: EndpointRegistry) -> Routes:
+        """`/actuator`."""
+        from .routes.actuator import actuator_router
+
+        return Routes(actuator_router(registry), ("actuator", "What the node says about itself."))
+
+    @bean
+    def studio_routes(self, context: ApplicationContext, sections: list[StudioSection]) -> Routes:
+        """`/studio`."""
+        from .studio.routes import studio_router
+
+        return Routes(studio_router(context, sections))
+
+    @bean(on_component(MANAGER))
+    def cubes_section(self, context: ApplicationContext) -> StudioSection:
+        """The cubes on the Studio's start page."""
+        from .studio.sections import CubesSection
+
+        return CubesSection(lambda: context[_manager_type()])
+
+    @bean(on_property("server.docs", match_if_missing=True))
+    def api_section(self) -> StudioSection:
+        """The API documentation on the Studio's start page."""
+        from .studio.sections import ApiSection
+
+        return ApiSection()
+
+    @bean
+    def actuator_section(self, registry: EndpointRegistry) -> StudioSection:
+        """The actuator on the Studio's start page."""
+        from .studio.sections import ActuatorSection
+
+        return ActuatorSection(registry)
+
+    @bean(on_missing_component(WebApp))
+    def web_app(
+        self,
+        context: ApplicationContext,
+        routes: list[Routes],
+        properties: ServerProperties,
+        metrics: Metrics | None,
+        mappings: RouteMappings | None,
+    ) -> WebApp:
+        """The ASGI application."""
+        from .edge import EdgeSettings
+        from .guard import RequestGuard
+
+        settings = EdgeSettings(
+            guard=RequestGuard(properties.allowed_hosts),
+            body_bytes_max=properties.max_body_size,
+            requests_max=properties.max_requests,
+            timeout_s=properties.request_timeout.total_seconds(),
+            access_log=properties.access_log,
+            timer=_request_timer(metrics) if metrics else None,
+        )
+        app = WebApp(context, routes, settings, docs=properties.docs)
+        if mappings is not None:
+            mappings.describe_with(lambda: app.mappings)
+        return app
+
+    @bean(on_property("server.enabled", match_if_missing=True), on_missing_component(WebServer))
+    def web_server(
+        self, app: WebApp, properties: ServerProperties, events: Events, environment: Environment
+    ) -> WebServer:
+        """The server that opens the port."""
+        origin = environment.origin("server.address")
+        stop_timeout_s = environment.bind(AppProperties).lifecycle.stop_timeout.total_seconds()
+        graceful = properties.shutdown == "graceful"
+        return WebServer(
+            lambda: app.api,
+            events,
+            address=safe_address(properties.address, str(origin)),
+            port=properties.port,
+            keep_alive_s=properties.keep_alive.total_seconds(),
+            drain_s=max(stop_timeout_s - DRAIN_MARGIN_S, stop_timeout_s / 2) if graceful else 0,
+        )
+
+    @requirement_reader
+    def read_router(self, source: object) -> Iterable[Requirement]:
+        """Tell which components the handlers of a router ask for."""
+        routing = sys.modules.get("fastapi.routing")
+        if routing is None or not isinstance(source, routing.APIRouter):
+            return []
+        from .autowired import autowired_types
+
+        return [Requirement(*each) for each in autowired_types([source])]
+
+    @failure_analyzer
+    def explain_port_in_use(self, error: PortInUseError, environment: Environment) -> FailureAnalysis:
+        """Say who has the port, and how to take another."""
+        origin = environment.origin("server.port")
+        where = f" (server.port, {origin})" if origin else ""
+        stop = f"Stop process {error.pid}" if error.pid else "Stop the process that uses it"
+        return FailureAnalysis(
+            f"The web server could not listen on {error.address}, port {error.port}{where}: "
+            f"the port is in use by {error.owner}.",
+            f"{stop}, or choose another port: --server.port=0 takes any free one.",
+        )
+
+
+def _manager_type() -> type[Any]:
+    from app_framework.olap import Manager
+
+    return Manager
+
+
+def _request_timer(metrics: Metrics) -> RequestTimer:
+    labels = ("method", "uri", "status", "outcome")
+    return metrics.timer("http.server.requests", "Duration of HTTP requests.", labels=labels)

@@ -1,0 +1,164 @@
+"""What can go wrong at the HTTP edge.
+
+UserError
+├── RequestError             the request itself is wrong; `code` says how
+│   ├── InvalidBodyError     INVALID_REQUEST: not JSON, or not of the shape
+│   ├── ForeignRequestError  FORBIDDEN: an unknown Host or a foreign Origin on an unsafe method
+│   ├── NotAcceptableError   NOT_ACCEPTABLE: nothing the client accepts can be answered
+│   └── BodyTooLargeError    TOO_LARGE: names the bound and the property that sets it
+FrameworkError
+├── PortInUseError           another process holds the port
+├── OverloadedError          OVERLOADED: too many requests at a time; names the property
+└── RequestTimeoutError      TIMEOUT: no answer began in time; names the property
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app_framework.errors import FrameworkError, UserError
+
+
+class RequestError(UserError):
+    """A request that cannot be served as it was sent."""
+
+
+class InvalidBodyError(RequestError):
+    """The body is not what this door takes.
+
+    Attributes:
+        reason: what is wrong with it, with a position where there is one.
+    """
+
+    code = "INVALID_REQUEST"
+    field = "body"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ForeignRequestError(RequestError):
+    """A page of another site, or a name that is not this node's, tried to change something.
+
+    Attributes:
+        header: ``Host`` or ``Origin``.
+        value: what the header said, empty when it was missing.
+    """
+
+    code = "FORBIDDEN"
+
+    def __init__(self, header: str, value: str) -> None:
+        super().__init__(header, value)
+        self.header = header
+        self.value = value
+        self.field = header
+
+    def __str__(self) -> str:
+        said = f"{self.header} {self.value!r} is" if self.value else f"a request without {self.header} is"
+        return f"{said} not from this node; if it should be allowed, add its name to server.allowed-hosts"
+
+
+class NotAcceptableError(RequestError):
+    """None of the media types that the client accepts is offered.
+
+    Attributes:
+        accept: the client's ``Accept`` header.
+        offered: the media types this door answers with.
+    """
+
+    code = "NOT_ACCEPTABLE"
+    field = "Accept"
+
+    def __init__(self, accept: str, offered: Sequence[str]) -> None:
+        super().__init__(accept, offered)
+        self.accept = accept
+        self.offered = tuple(offered)
+
+    def __str__(self) -> str:
+        return f"nothing in Accept {self.accept!r} can be answered; offered: {', '.join(self.offered)}"
+
+
+class BodyTooLargeError(RequestError):
+    """A request body is over the bound.
+
+    Attributes:
+        limit_bytes: the bound.
+    """
+
+    code = "TOO_LARGE"
+    field = "body"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return f"the request body is larger than {self.limit_bytes} bytes (server.max-body-size)"
+
+
+class OverloadedError(FrameworkError):
+    """As many requests are being served as may be.
+
+    Attributes:
+        limit: the bound.
+    """
+
+    code = "OVERLOADED"
+    retryable = True
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.limit} requests are being served already (server.max-requests)"
+
+
+class RequestTimeoutError(FrameworkError):
+    """A handler did not begin to answer in time.
+
+    Attributes:
+        timeout_s: the bound.
+    """
+
+    code = "TIMEOUT"
+    retryable = True
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(timeout_s)
+        self.timeout_s = timeout_s
+
+    def __str__(self) -> str:
+        return f"no answer began within {self.timeout_s:g} s (server.request-timeout)"
+
+
+class PortInUseError(FrameworkError):
+    """The port that this node is to listen on is taken.
+
+    Attributes:
+        address: where it was to listen.
+        port: the port.
+        pid: the process that holds it, where this user may know.
+        process: that process's command.
+    """
+
+    def __init__(self, address: str, port: int, pid: int | None = None, process: str | None = None) -> None:
+        super().__init__(address, port, pid, process)
+        self.address = address
+        self.port = port
+        self.pid = pid
+        self.process = process
+
+    @property
+    def owner(self) -> str:
+        """Who holds the port, as far as it is known."""
+        if self.pid is None:
+            return "another process"
+        return f"process {self.pid} ({self.process})" if self.process else f"process {self.pid}"
+
+    def __str__(self) -> str:
+        return f"port {self.port} on {self.address} is in use by {self.owner}"

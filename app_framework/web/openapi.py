@@ -1,0 +1,101 @@
+"""What the generated OpenAPI says beyond FastAPI: every error of every route as a problem, stable ids, no 422.
+
+@router.get("/cubes/{cube}", operation_id="getCube", responses=documented("UNKNOWN_CUBE"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .guard import SAFE_METHODS
+from .problems import CODES, PROBLEM_JSON
+
+Responses = dict[int | str, dict[str, Any]]
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_EVERYWHERE = ("INVALID_REQUEST", "NOT_FOUND", "OVERLOADED", "INTERNAL", "SERVICE_UNAVAILABLE", "TIMEOUT")
+_UNSAFE = ("FORBIDDEN", "TOO_LARGE")
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "Why a request was not answered (RFC 9457).",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "errors"],
+    "properties": {
+        "type": {"type": "string", "format": "uri", "examples": ["urn:app-framework:problem:unknown-level"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(CODES)},
+        "errors": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "title": "Mistake",
+                "type": "object",
+                "required": ["code", "field", "detail", "near"],
+                "properties": {
+                    "code": {"type": "string", "enum": sorted(CODES)},
+                    "field": {"type": ["string", "null"], "description": "Where in the request."},
+                    "detail": {"type": "string"},
+                    "near": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "What was probably meant.",
+                    },
+                },
+            },
+        },
+        "node": {"type": "string", "description": "The node that could not answer."},
+        "members": {"type": "object", "description": "The members that only that node has."},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
+        "epoch": {"type": "integer"},
+        "leader": {"type": "string"},
+        "request_id": {"type": "string", "description": "What the node's log calls this request."},
+    },
+}
+
+
+def documented(*codes: str) -> Responses:
+    """Return the `responses` of a route that may answer with these codes, beside those every route may.
+
+    >>> documented("UNKNOWN_CUBE")[404]["description"]
+    'There is no such cube (`UNKNOWN_CUBE`)'
+    """
+    found: Responses = {}
+    for code in codes:
+        status, title = CODES[code]
+        told = f"{title} (`{code}`)"
+        if status in found:
+            told = f"{found[status]['description']}; {told[0].lower()}{told[1:]}"
+        found[status] = {"description": told, "content": {PROBLEM_JSON: {"schema": _SCHEMA}}}
+    return found
+
+
+def complete(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return FastAPI's schema with the problems of every route, in place."""
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for method, operation in _operations(schema):
+        _complete_operation(method, operation)
+    return schema
+
+
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+    responses = operation.setdefault("responses", {})
+    # FastAPI documents 422 for its own checks; ours answer 400 with a problem.
+    if "HTTPValidationError" in str(responses.get("422", "")):
+        del responses["422"]
+    codes = _EVERYWHERE if method.upper() in SAFE_METHODS else (*_EVERYWHERE, *_UNSAFE)
+    for status, response in documented(*codes).items():
+        responses.setdefault(str(status), response)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in schema.get("paths", {}).values():
+        for method, operation in path.items():
+            if isinstance(operation, dict):
+                yield method, operation

@@ -1,0 +1,43 @@
+"""What a user may set about the HTTP server: the section ``server``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app_framework.boot.properties import ConfigProperties, DataSize, Duration, Field
+
+
+class ServerProperties(ConfigProperties, prefix="server"):
+    """The HTTP server of this node."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether to listen on a port. Without, the application answers in the process only and through "
+        "an external ASGI server.",
+    )
+    address: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on. Anything but loopback needs security and is replaced by 127.0.0.1 without.",
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names, as name or name:port, under which this node may be reached, beside loopback names and its "
+        "own address. Unsafe requests under other names, or from pages of other origins, answer 403.",
+    )
+    max_body_size: DataSize = Field(
+        default="16MB", description="Largest request body; a larger one answers 413 TOO_LARGE."
+    )
+    request_timeout: Duration = Field(
+        default="2m", description="Time in which an answer must have begun; 504 TIMEOUT after it."
+    )
+    keep_alive: Duration = Field(default="75s", description="Time an idle connection is kept open.")
+    max_requests: int = Field(
+        default=1000, ge=1, description="Most requests served at a time; a further one answers 429 OVERLOADED."
+    )
+    shutdown: Literal["graceful", "immediate"] = Field(
+        default="graceful",
+        description="Whether requests in flight may finish at stop, for as long as app.lifecycle.stop-timeout allows.",
+    )
+    access_log: bool = Field(default=True, description="Whether to write one line for each request.")
+    docs: bool = Field(default=True, description="Whether to serve /docs and /openapi.json.")

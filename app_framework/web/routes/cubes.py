@@ -1,0 +1,126 @@
+"""`/cubes`: which cubes there are, and questions to them, answered as JSON, Arrow or CSV."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from app_framework.olap import CellSet, CubeQuery, Manager, arrow
+from app_framework.web.autowired import Autowired
+from app_framework.web.disconnect import while_connected
+from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, stream_answer
+from app_framework.web.errors import InvalidBodyError
+from app_framework.web.negotiation import negotiate
+from app_framework.web.openapi import documented
+
+from .cube_schema import ARROW, CSV, DISCOVERY, EXPLANATION, JSON, MEMBERS, QUERY_ANSWER, QUERY_BODY
+
+MEMBERS_MAX = 10_000
+
+router = APIRouter(tags=["cubes"])
+_QUERY_CODES = (
+    "INVALID_QUERY",
+    "UNKNOWN_MEASURE",
+    "UNKNOWN_LEVEL",
+    "UNKNOWN_BRANCH",
+    "UNKNOWN_CUBE",
+    "UNKNOWN_VERSION",
+)
+
+
+@router.get("/cubes", operation_id="listCubes", openapi_extra=DISCOVERY)
+async def list_cubes(manager: Autowired[Manager]) -> Response:
+    """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
+    return _json(manager.discovery())
+
+
+@router.get("/cubes/{cube}", operation_id="describeCube", responses=documented("UNKNOWN_CUBE"), openapi_extra=DISCOVERY)
+async def describe_cube(cube: str, manager: Autowired[Manager]) -> Response:
+    """One cube: its dimensions, hierarchies, levels and measures."""
+    return _json(manager.describe(cube))
+
+
+@router.get(
+    "/cubes/{cube}/members",
+    operation_id="listMembers",
+    responses=documented("UNKNOWN_CUBE", "UNKNOWN_LEVEL"),
+    openapi_extra=MEMBERS,
+)
+async def list_members(
+    cube: str,
+    manager: Autowired[Manager],
+    level: Annotated[str, Query(description="A level, as in a query.")],
+    prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MEMBERS_MAX, description="The most members to answer with.")] = 100,
+) -> Response:
+    """The members of a level, in order."""
+    members = await manager.members(cube, level, prefix=prefix, limit=limit)
+    return _json({"cube": cube, "level": level, "members": members})
+
+
+@router.post(
+    "/cubes/{cube}/query",
+    operation_id="queryCube",
+    responses=documented(*_QUERY_CODES, "NOT_ACCEPTABLE"),
+    openapi_extra={**QUERY_BODY, **QUERY_ANSWER},
+)
+async def query_cube(cube: str, request: Request, manager: Autowired[Manager]) -> Response:
+    """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
+    media_type = negotiate(request.headers.get("accept"), (JSON, ARROW, CSV))
+    query = await _read_query(cube, request, manager)
+    ask = manager.query_arrow if media_type == ARROW else manager.query
+    return await _answer(await while_connected(request, ask(cube, query)), media_type)
+
+
+@router.post(
+    "/cubes/{cube}/explain",
+    operation_id="explainQuery",
+    responses=documented(*_QUERY_CODES),
+    openapi_extra={**QUERY_BODY, **EXPLANATION},
+)
+async def explain_query(cube: str, request: Request, manager: Autowired[Manager]) -> Response:
+    """How a query is answered: plan, SQL, nodes, bytes and milliseconds."""
+    query = await _read_query(cube, request, manager)
+    return _json(await while_connected(request, manager.explain(cube, query)))
+
+
+async def _read_query(cube: str, request: Request, manager: Manager) -> CubeQuery:
+    """Read the body as JSON, whatever media type it is said to be; an unknown cube is told before its query."""
+    manager.cube(cube)
+    try:
+        document = loads(await request.body())
+    except ValueError as error:
+        raise InvalidBodyError(f"the body is not JSON: {error}") from None
+    return CubeQuery.parse(document)
+
+
+async def _answer(cells: CellSet, media_type: str) -> Response:
+    if media_type == ARROW:
+        body: bytes | str = await asyncio.to_thread(arrow.to_ipc_stream, cells)
+        return Response(body, headers=_headers(cells), media_type=ARROW)
+    if media_type == CSV:
+        body = await asyncio.to_thread(cells.to_csv)
+        return Response(body, headers=_headers(cells), media_type=CSV)
+    if len(cells) > CHUNK_ROWS:
+        return StreamingResponse(stream_answer(cells.to_dict()), media_type=JSON)
+    return Response(dump_answer(cells.to_dict()), media_type=JSON)
+
+
+def _headers(cells: CellSet) -> dict[str, str]:
+    """What a table of bytes cannot say beside its rows."""
+    return {
+        "X-Cube": quote(cells.cube),
+        "X-Versions": json.dumps(cells.versions),
+        "X-Partial": "true" if cells.partial else "false",
+        "X-Elapsed-Ms": f"{cells.elapsed_ms:.3f}",
+    }
+
+
+def _json(body: object) -> Response:
+    return Response(dumps(body), media_type=JSON)

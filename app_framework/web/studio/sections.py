@@ -1,0 +1,115 @@
+"""The sections that the framework itself brings: cubes, the API, and the actuator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from app_framework.boot.actuator import EndpointRegistry
+
+from .section import StudioItem, StudioSection
+
+if TYPE_CHECKING:
+    from app_framework.olap import Manager
+
+_ENDPOINTS = {
+    "health": "Whether this node and its parts work",
+    "info": "Versions of the application and its surroundings",
+    "beans": "Every component, where it is written, what it needs",
+    "conditions": "Why each piece is on or off",
+    "configprops": "Bound configuration, with the origin of each value",
+    "env": "Every source of configuration",
+    "loggers": "Log levels, to read and to change",
+    "metrics": "What is counted and timed",
+    "prometheus": "The same for Prometheus",
+    "mappings": "Every route with its handler",
+    "startup": "What the start was spent on",
+    "tasks": "Running tasks and threads",
+}
+
+
+class CubesSection(StudioSection):
+    """The cubes of this node, each with its dimensions, its measures and a query to copy."""
+
+    title = "Cubes"
+    lead = "Ask them by HTTP, as JSON, Arrow or CSV."
+    order = 10
+
+    def __init__(self, manager: Callable[[], Manager]) -> None:
+        self._manager = manager
+
+    async def items(self, base_url: str) -> Sequence[StudioItem]:
+        """Return one item for each cube."""
+        manager = self._manager()
+        return [_cube_item(name, manager.describe(name), base_url) for name in manager.cubes]
+
+
+class ApiSection(StudioSection):
+    """Where the API is described."""
+
+    title = "API"
+    order = 110
+
+    async def items(self, base_url: str) -> Sequence[StudioItem]:
+        """Return the links."""
+        return [
+            StudioItem("API documentation", "/docs", "Try every route in the browser"),
+            StudioItem("openapi.json", "/openapi.json", "The same for programs"),
+        ]
+
+
+class ActuatorSection(StudioSection):
+    """The actuator's endpoints, as far as they are exposed."""
+
+    title = "Operations"
+    order = 120
+
+    def __init__(self, registry: EndpointRegistry) -> None:
+        self._registry = registry
+
+    async def items(self, base_url: str) -> Sequence[StudioItem]:
+        """Return one item for each exposed endpoint."""
+        base = self._registry.base_path
+        return [
+            StudioItem(endpoint.id.capitalize(), f"{base}/{endpoint.id}", _ENDPOINTS.get(endpoint.id, ""))
+            for endpoint in sorted(self._registry.exposed, key=lambda each: (each.id != "health", each.id))
+        ]
+
+
+def _cube_item(name: str, cube: Mapping[str, Any], base_url: str) -> StudioItem:
+    dimensions = [_dimension(dimension) for dimension in cube.get("dimensions", ())]
+    measures = [str(measure["name"]) for measure in cube.get("measures", ())]
+    return StudioItem(
+        name=name,
+        url=f"/cubes/{quote(name, safe='')}",
+        text=f"{_count(len(dimensions), 'dimension')} · {_count(len(measures), 'measure')}",
+        parts={"Dimensions": dimensions, "Measures": measures},
+        example=_example(name, list(_levels(cube)), measures, base_url),
+    )
+
+
+def _dimension(dimension: Mapping[str, Any]) -> str:
+    """``Date: year → month``, or with each hierarchy's name where there are several."""
+    hierarchies = dimension.get("hierarchies", ())
+    paths = [" → ".join(str(level["name"]) for level in hierarchy.get("levels", ())) for hierarchy in hierarchies]
+    return f"{dimension['name']}: {', '.join(paths)}"
+
+
+def _levels(cube: Mapping[str, Any]) -> Iterator[str]:
+    for dimension in cube.get("dimensions", ()):
+        for hierarchy in dimension.get("hierarchies", ()):
+            yield from (str(level["name"]) for level in hierarchy.get("levels", ()))
+
+
+def _example(name: str, levels: Sequence[str], measures: Sequence[str], base_url: str) -> str:
+    """A command for a shell; single quotes inside JSON are written as JSON escapes, so that none ends the argument."""
+    query = json.dumps({"measures": list(measures[:2]), "levels": list(levels[:1]), "limit": 10}).replace(
+        "'", "\\u0027"
+    )
+    return f"curl {base_url}/cubes/{quote(name, safe='')}/query -d '{query}'"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

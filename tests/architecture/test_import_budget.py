@@ -1,0 +1,67 @@
+"""What importing a room may load. A command, a starter that is off and a REPL pay for what they use only."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.source_tree import PACKAGE, ROOT, modules
+
+ENGINES = {"duckdb", "pyarrow", "numpy", "pandas"}
+SERVERS = {"fastapi", "starlette", "uvicorn", "orjson", "jinja2", "prometheus_client"}
+CLIENTS = {"httpx", "pytest", "hypothesis"}
+COMMANDS = {"click"}
+WIRING = {"pydantic", "yaml", "dependency_injector"}
+
+MAY_NOT_LOAD: dict[str, set[str]] = {
+    "": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "errors": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "cli": ENGINES | SERVERS | CLIENTS | WIRING,
+    "boot": ENGINES | SERVERS | CLIENTS | COMMANDS,
+    "security": ENGINES | SERVERS | CLIENTS | COMMANDS,
+    "messaging": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "database": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "olap": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "web": ENGINES | CLIENTS | COMMANDS,
+    "testing": ENGINES | SERVERS | CLIENTS | COMMANDS,
+    "testing.pytest_plugin": ENGINES | SERVERS | COMMANDS | WIRING | {"httpx", "hypothesis"},
+}
+"""By module, below the package; a room that is not named here may load what its menu needs."""
+
+EDGE_FILES_MAY_NOT_LOAD = ENGINES | SERVERS | CLIENTS | COMMANDS
+"""Every `autoconfigure.py` and `properties.py` is imported in every node, also where its room is off."""
+
+BUDGETS = {
+    **{f"{PACKAGE}.{name}".rstrip("."): forbidden for name, forbidden in MAY_NOT_LOAD.items()},
+    **{
+        module.name: EDGE_FILES_MAY_NOT_LOAD
+        for module in modules()
+        if module.name.endswith((".autoconfigure", ".properties"))
+    },
+}
+WRITTEN = sorted(BUDGETS.keys() & {module.name for module in modules()})
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_importing_it_stays_within_its_budget(name: str) -> None:
+    """In a process of its own, so that nothing else has loaded the library before."""
+    assert sorted(loaded_by(name) & BUDGETS[name]) == []
+
+
+def test_every_library_of_a_budget_is_installed() -> None:
+    """A misspelt library would never be loaded, and its budget never broken."""
+    optional = {"numpy", "pandas"}
+    libraries = set().union(*BUDGETS.values()) - optional
+    assert {library for library in libraries if importlib.util.find_spec(library) is None} == set()
+
+
+def loaded_by(name: str) -> set[str]:
+    script = f"import sys, {name}; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())

@@ -1,0 +1,69 @@
+"""`af run`, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Af
+
+DEADLINE_S = 60.0
+
+
+def ready(process: subprocess.Popen[str], file: Path) -> dict[str, object]:
+    """Wait until a node has written its ready file."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not file.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "the node did not become ready"
+        time.sleep(0.02)
+    facts: dict[str, object] = json.loads(file.read_text())
+    return facts
+
+
+def test_a_folder_with_one_file_is_an_application(folder: Path, environ: Callable[..., dict[str, str]]) -> None:
+    """It answers, Ctrl-C stops it in order, and the ready file is gone (FA1, FA6)."""
+    (folder / "application.yml").write_text("app: {name: corner}\nserver: {port: 1}\n")
+    command = [sys.executable, "-m", "app_framework", "run", "--server.port=0", "--ready-file", "ready.json"]
+    with subprocess.Popen(
+        command, cwd=folder, env=environ("web"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        facts = ready(process, folder / "ready.json")
+        assert facts["node"] == "corner"
+        with urllib.request.urlopen(f"{facts['http']}/actuator/health", timeout=DEADLINE_S) as answer:
+            assert json.load(answer)["status"] == "UP"
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=DEADLINE_S)[1]
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert not (folder / "ready.json").exists()
+
+
+def test_a_start_that_fails_says_why_and_leaves_with_1(af: Af, folder: Path) -> None:
+    """The place, the spelling that was meant, and no traceback (FA2)."""
+    (folder / "application.yml").write_text("server:\n  prot: 80\n")
+    done = af("run")
+    assert done.exit_code == 1
+    assert "application.yml:2:3: unknown key 'prot' in 'server'. Did you mean: port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("profiles", [("--profile", "eu,prod"), ("--profile", "eu", "--profile", "prod")])
+def test_profiles_repeat_and_take_commas(af: Af, folder: Path, profiles: tuple[str, ...]) -> None:
+    assert "profiles: eu, prod" in af("config", "check", *profiles).stdout
+
+
+def test_a_configuration_file_may_be_named(af: Af, folder: Path) -> None:
+    """In the place of the current folder's."""
+    (folder / "application.yml").write_text("server: {port: 1}\n")
+    (folder / "other.yml").write_text("server: {port: 2}\n")
+    assert "*  2      other.yml:1:16" in af("config", "explain", "server.port", "--config", "other.yml").stdout
+    assert "there is no nowhere.yml" in af("run", "--config", "nowhere.yml").stderr
