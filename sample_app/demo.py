@@ -27,10 +27,8 @@ def main(arguments: Sequence[str]) -> int:
         ready_file = Path(folder) / "ready.json"
         node = start_node(ready_file, arguments)
         pass_signals_on_to(node)
-        while node.poll() is None and not ready_file.exists():
-            time.sleep(LOOK_AGAIN_S)
-        if node.poll() is None:
-            print(signpost(json.loads(ready_file.read_text())["http"]), flush=True)
+        if url := wait_for_url(node, ready_file):
+            print(signpost(url), flush=True)
         return node.wait()
 
 
@@ -49,6 +47,15 @@ def pass_signals_on_to(node: subprocess.Popen[bytes]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+
+
+def wait_for_url(node: subprocess.Popen[bytes], ready_file: Path) -> str | None:
+    """Where the node is reached once it is ready; None when it ended before, and has said why."""
+    while node.poll() is None:
+        if ready_file.exists():
+            return str(json.loads(ready_file.read_text())["http"])
+        time.sleep(LOOK_AGAIN_S)
+    return None
 
 
 def signpost(url: str) -> str:

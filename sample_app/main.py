@@ -33,12 +33,12 @@ class NoFlightsError(UserError):
     code = "NOT_FOUND"
 
 
-@router.get("/worst-origin", summary="The airport whose flights leave latest")
+@router.get("/worst-origin", response_model=OriginReport, summary="The airport whose flights leave latest")
 async def worst_origin(
     manager: Autowired[Manager],
     month: Annotated[int | None, Query(ge=1, le=12)] = None,
     carrier: Annotated[str | None, Query(max_length=2)] = None,
-) -> OriginReport:
+) -> dict[str, object]:
     """The origin with the highest mean departure delay, over the year or one month, for all carriers or one."""
     query = CubeQuery(
         measures=["flights", "avg_dep_delay", "cancelled_pct"],
@@ -50,7 +50,7 @@ async def worst_origin(
     answer = await manager.query("flights", query)
     if not answer.rows:
         raise NoFlightsError("No flight left in that month with that carrier.")
-    return OriginReport(*answer.rows[0])
+    return dict(zip((column.name for column in answer.columns), answer.rows[0], strict=True))
 
 
 app = Application(name="nyc-ops", sources=[router])

@@ -35,10 +35,8 @@ if TYPE_CHECKING:
         on_single_candidate,
     )
     from app_framework.boot.config_errors import ConfigProblem, ConfigurationError
-    from app_framework.boot.context import ApplicationContext, Launch, NoSuchComponentError
+    from app_framework.boot.context import ApplicationContext, Launch
     from app_framework.boot.decorators import (
-        Lazy,
-        Named,
         auto_configuration,
         bean,
         component,
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
     from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
     from app_framework.boot.failure import FailureAnalysis, FailureReport
     from app_framework.boot.health import Health, HealthIndicator, Status
+    from app_framework.boot.injection import Lazy, Named
     from app_framework.boot.lifecycle import ComponentCreationError, Lifecycle, StartTimeoutError
     from app_framework.boot.metrics import Metrics
     from app_framework.boot.origin import Origin
@@ -69,7 +68,8 @@ if TYPE_CHECKING:
     from app_framework.boot.report import ConditionReport
     from app_framework.boot.request_scope import RequestScope
     from app_framework.boot.starters import StarterError
-    from app_framework.boot.wiring import Requirement, WiringError
+    from app_framework.boot.wiring import NoSuchComponentError, Requirement
+    from app_framework.boot.wiring_problems import WiringError
 
 _HOMES = {
     "actuator": ("Endpoint", "EndpointRegistry", "EndpointRequest", "EndpointResponse"),
@@ -93,10 +93,8 @@ _HOMES = {
         "on_single_candidate",
     ),
     "config_errors": ("ConfigProblem", "ConfigurationError"),
-    "context": ("ApplicationContext", "Launch", "NoSuchComponentError"),
+    "context": ("ApplicationContext", "Launch"),
     "decorators": (
-        "Lazy",
-        "Named",
         "auto_configuration",
         "bean",
         "component",
@@ -111,6 +109,7 @@ _HOMES = {
     "events": ("AddressBound", "Events", "Ready", "Started", "Stopping"),
     "failure": ("FailureAnalysis", "FailureReport"),
     "health": ("Health", "HealthIndicator", "Status"),
+    "injection": ("Lazy", "Named"),
     "lifecycle": ("ComponentCreationError", "Lifecycle", "StartTimeoutError"),
     "metrics": ("Metrics",),
     "origin": ("Origin",),
@@ -127,7 +126,8 @@ _HOMES = {
     "report": ("ConditionReport",),
     "request_scope": ("RequestScope",),
     "starters": ("StarterError",),
-    "wiring": ("Requirement", "WiringError"),
+    "wiring": ("NoSuchComponentError", "Requirement"),
+    "wiring_problems": ("WiringError",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from app_framework.boot.assembly import UnknownExclusionError
 from app_framework.boot.config_errors import ConfigurationError, advise, describe
-from app_framework.boot.context import NoSuchComponentError
 from app_framework.boot.definition import locate
 from app_framework.boot.failure import Analyzer, FailureAnalysis
 from app_framework.boot.lifecycle import ComponentCreationError, StartTimeoutError
 from app_framework.boot.ordering import AutoConfigurationCycleError
 from app_framework.boot.sources import InvalidSourceError
 from app_framework.boot.starters import StarterError
-from app_framework.boot.wiring import WiringError
-from app_framework.boot.wiring_text import analyze_wiring
+from app_framework.boot.wiring import NoSuchComponentError
+from app_framework.boot.wiring_problems import WiringError, describe_problem
+from app_framework.boot.wiring_problems import advise as advise_problem
 from app_framework.errors import UserError
 
 _FRAMEWORK = Path(__file__).resolve().parent.parent
@@ -34,7 +34,9 @@ def starter_failure(error: StarterError) -> FailureAnalysis:
 
 def wiring_failure(error: WiringError) -> FailureAnalysis:
     """Missing, ambiguous and cyclic components, hints that cannot be resolved, two of one name."""
-    return analyze_wiring(error)
+    descriptions = [describe_problem(problem) for problem in error.problems]
+    actions = dict.fromkeys(advise_problem(problem) for problem in error.problems)
+    return FailureAnalysis("\n\n".join(descriptions), "\n".join(actions))
 
 
 def ordering_failure(error: AutoConfigurationCycleError) -> FailureAnalysis:

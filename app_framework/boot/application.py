@@ -221,8 +221,9 @@ def _actuator(context: ApplicationContext) -> str:
 def _report(context: ApplicationContext, error: Exception, debug: bool) -> None:
     report = context.failure(error)
     if debug:
-        sys.stderr.write(context.conditions.to_text())
-        traceback.print_exception(error)
+        redactor = context.redactor()
+        sys.stderr.write(redactor.mask(context.conditions.to_text()))
+        sys.stderr.write(redactor.mask("".join(traceback.format_exception(error))))
     sys.stderr.write(report.to_text())
     sys.stderr.flush()
 

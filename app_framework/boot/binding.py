@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,17 @@ from pydantic_core import ErrorDetails
 
 from app_framework.boot.canonical import unknown_key
 from app_framework.boot.config_errors import ConfigProblem
-from app_framework.boot.expectation import choices, expected
+from app_framework.boot.expectation import choices, expected, one_of
 from app_framework.boot.origin import Origin
 from app_framework.boot.properties import ConfigProperties, Located, prefix_of
 from app_framework.boot.property_source import ConfigValue, Path_, dotted
 from app_framework.boot.secrecy import MASK, scrub
 from app_framework.boot.shape import Shape, shape_of_models
-from app_framework.boot.text_value import wants_text
+from app_framework.boot.text_value import takes_boolean, wants_text
 from app_framework.errors import near_matches
 
 _VALUE_LENGTH_MAX = 60
+_LENGTH = re.compile(r"\w+ should have (?P<bound>at (least|most) \d+ \w+)")
 _VERBS = ("is ", "must ", "has ", "does ", "needs ", "cannot ", "may ", "names ")
 _TYPE_ERRORS = ("_type", "_parsing", "_attributes_type", "_from_float", "_size")
 
@@ -88,6 +90,8 @@ def plain_input(value: ConfigValue, shape: Shape | None, directory: Path) -> obj
         return {key: plain_input(child, shape.child(key), directory) for key, child in inner.items() if key in known}
     if isinstance(inner, list):
         return [plain_input(child, shape.items, directory) for child in inner]
+    if isinstance(inner, bool) and not takes_boolean(shape):  # pydantic would take true for 1
+        return value.text or str(inner).lower()
     if isinstance(inner, (int, float)) and wants_text(shape):
         return value.text if value.text is not None else str(inner)
     if isinstance(inner, str) and shape.located:
@@ -149,7 +153,9 @@ class _Translation:
         shape = self._context.shape.at(path)
         kind = f" ({expected(shape)})" if shape and expected(shape) else ""
         message = f"{key} must be set{kind}"
-        return ConfigProblem("missing-value", message, self._origin(path[:-1], of_key=True), action=f"Set {key}.", key=key)
+        return ConfigProblem(
+            "missing-value", message, self._origin(path[:-1], of_key=True), action=f"Set {key}.", key=key
+        )
 
     def _reason(self, details: Sequence[ErrorDetails], shape: Shape | None) -> str:
         """Return why a value is refused: by its kind, or by a rule that its kind is under."""
@@ -158,7 +164,7 @@ class _Translation:
             return " or ".join(dict.fromkeys(rules))
         own = [_own_words(detail).removeprefix("is not ") for detail in details if _own_words(detail)]
         if own and shape:
-            own.extend([f"one of: {', '.join(choices(shape))}"] if choices(shape) else [])
+            own.extend([one_of(choices(shape))] if choices(shape) else [])
         wanted = " or ".join(dict.fromkeys(own)) or (expected(shape) if shape else "")
         return f"is not {wanted}" if wanted else (rules or [_rule(details[0])])[0]
 
@@ -229,6 +235,8 @@ def _rule(detail: ErrorDetails) -> str:
     if detail["type"] in ("value_error", "assertion_error"):
         return str(context.get("error", detail["msg"]))
     message = detail["msg"]
+    if found := _LENGTH.match(message):
+        return f"must have {found['bound']}"
     for before, after in (("Input should be ", "must be "), ("Value should ", "must "), ("String should ", "must ")):
         if message.startswith(before):
             return after + message.removeprefix(before)

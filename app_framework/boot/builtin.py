@@ -8,32 +8,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 import app_framework.boot as boot  # Its names are looked up when hints are read, so no import is circular.
-
-from .actuator.configuration import ConfigPropsEndpoint, EnvEndpoint
-from .actuator.endpoint import Endpoint
-from .actuator.health import HealthEndpoint
-from .actuator.info import InfoContributor, InfoEndpoint
-from .actuator.loggers import LoggersEndpoint
-from .actuator.mappings import MappingsEndpoint, RouteMappings
-from .actuator.metrics import MetricsEndpoint, PrometheusEndpoint
-from .actuator.registry import AccessRules, EndpointRegistry
-from .actuator.runtime import StartupEndpoint, TasksEndpoint
-from .actuator.wiring import BeansEndpoint, ConditionsEndpoint
-from .availability import Availability
-from .builtin_health import DiskSpaceHealth, LivenessStateHealth, PingHealth, ReadinessStateHealth
-from .conditions import on_missing_component, on_module, on_property
-from .decorators import auto_configuration, bean
-from .environment import Environment
-from .health import CompositeHealth, HealthContributor, HealthIndicator, contributor_name
-from .health_service import HealthService, flatten
-from .logs import LoggingSystem, current_logging_system
-from .management_checks import exposure_of, groups_of, indicator_settings, whole_of
-from .management_properties import InfoProperties, ManagementProperties
-from .metrics import Metrics
-from .process_metrics import add_process_metrics
-from .redaction import Redactor
-from .startup import StartupSteps
-from .watchdog import Watchdog
+from app_framework.boot.actuator.configuration import ConfigPropsEndpoint, EnvEndpoint
+from app_framework.boot.actuator.endpoint import Endpoint
+from app_framework.boot.actuator.health import HealthEndpoint
+from app_framework.boot.actuator.info import InfoContributor, InfoEndpoint
+from app_framework.boot.actuator.loggers import LoggersEndpoint
+from app_framework.boot.actuator.mappings import MappingsEndpoint, RouteMappings
+from app_framework.boot.actuator.metrics import MetricsEndpoint, PrometheusEndpoint
+from app_framework.boot.actuator.registry import AccessRules, EndpointRegistry
+from app_framework.boot.actuator.runtime import StartupEndpoint, TasksEndpoint
+from app_framework.boot.actuator.wiring import BeansEndpoint, ConditionsEndpoint
+from app_framework.boot.availability import Availability
+from app_framework.boot.builtin_health import DiskSpaceHealth, LivenessStateHealth, PingHealth, ReadinessStateHealth
+from app_framework.boot.conditions import on_missing_component, on_module, on_property
+from app_framework.boot.decorators import auto_configuration, bean
+from app_framework.boot.environment import Environment
+from app_framework.boot.health import CompositeHealth, HealthContributor, HealthIndicator, contributor_name
+from app_framework.boot.health_service import HealthService, flatten
+from app_framework.boot.logs import LoggingSystem, current_logging_system
+from app_framework.boot.management_checks import exposure_of, groups_of, indicator_settings, whole_of
+from app_framework.boot.management_properties import InfoProperties, ManagementProperties
+from app_framework.boot.metrics import Metrics
+from app_framework.boot.process_metrics import add_process_metrics
+from app_framework.boot.redaction import Redactor
+from app_framework.boot.startup import StartupSteps
+from app_framework.boot.watchdog import Watchdog
 
 
 @auto_configuration(properties=[ManagementProperties])

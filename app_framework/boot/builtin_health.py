@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .availability import Availability, LivenessState, ReadinessState
-from .health import Health, HealthIndicator
+from app_framework.boot.availability import Availability, LivenessState, ReadinessState
+from app_framework.boot.health import Health, HealthIndicator
 
 DISK_FREE_MIN = 10 * 1024 * 1024
 """Less free space than this is DOWN: databases and logs are about to fail."""

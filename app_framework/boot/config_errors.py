@@ -6,12 +6,15 @@ FrameworkError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from app_framework.boot.origin import Origin
 from app_framework.errors import FrameworkError, did_you_mean
+
+_CORRECT = re.compile(r"Correct the value of (?P<key>\S+)\.\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,26 @@ def describe(problems: Sequence[ConfigProblem]) -> str:
 
 def advise(problems: Sequence[ConfigProblem]) -> str:
     """Return the text of an *Action* block: what to do, each advice once."""
-    actions = list(dict.fromkeys(problem.action for problem in problems if problem.action))
+    actions = _joined(dict.fromkeys(problem.action for problem in problems if problem.action))
     if not actions:
         return "Correct the configuration and start again."
     if len(actions) == 1:
         return actions[0]
     return "\n".join(f"- {action}" for action in actions)
+
+
+def _joined(actions: Iterable[str]) -> list[str]:
+    """Return the actions with those that only ask to correct a value as one sentence."""
+    kept: list[str] = []
+    keys: list[str] = []
+    for action in actions:
+        if found := _CORRECT.match(action):
+            keys.append(found["key"])
+        else:
+            kept.append(action)
+    if len(keys) == 1:
+        return [*kept, f"Correct the value of {keys[0]}."]
+    return [*kept, f"Correct the values of {', '.join(keys)}."] if keys else kept
 
 
 def _paragraph(problem: ConfigProblem, indent: str) -> str:

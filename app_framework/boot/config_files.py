@@ -13,7 +13,7 @@ from app_framework.boot.config_errors import ConfigProblem
 from app_framework.boot.config_tree import read_config_tree
 from app_framework.boot.origin import Origin
 from app_framework.boot.profiles import Profiles, ProfileSyntaxError
-from app_framework.boot.property_source import ConfigValue, PropertySource
+from app_framework.boot.property_source import ConfigValue, Path_, PropertySource
 from app_framework.boot.shape import shape_of_models
 from app_framework.boot.yaml_source import YamlText, read_yaml
 from app_framework.errors import near_matches
@@ -23,8 +23,10 @@ _SUFFIXES = (".yml", ".yaml")
 _OPTIONAL, _FILE, _TREE, _VARIABLE = "optional:", "file:", "configtree:", "env:"
 _SCHEME = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]+):")  # one letter is a drive
 _DOCUMENTS_MAX = 1000
+_GATE = ("app", "config", "activate", "on-profile")
+_IMPORT = ("app", "config", "import")
 
-Substitute = Callable[[ConfigValue, ConfigValue], ConfigValue]
+Substitute = Callable[[ConfigValue, ConfigValue, Path_], ConfigValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class ConfigFiles:
         directory: the working folder, which file names are shown relative to.
         environ: variables for ``env:`` imports.
         profiles: the active profiles; None reads only what holds under any profile.
-        substitute: replaces placeholders in a value, given the document it is in.
+        substitute: replaces placeholders in a value, given the document it is in and its path there.
         texts: files that were read before.
 
     Attributes:
@@ -92,7 +94,7 @@ class ConfigFiles:
     def imports(self, value: ConfigValue, base: Path, specific: bool = False) -> None:
         """Read what an ``app.config.import`` names, in its order."""
         for entry in _listed(value):
-            if isinstance(entry.value, str) and entry.value.strip():
+            if isinstance(entry.value, str) and entry.value.strip() and "${" not in entry.value:
                 self._import(entry.value.strip(), entry.origin, base, specific)
 
     def _at(self, path: Path) -> bool:
@@ -103,7 +105,7 @@ class ConfigFiles:
             for stem in stems:
                 variant = stem.with_name(f"{stem.stem}-{profile}{stem.suffix}")
                 found.append(self._file(variant, specific=True))
-        return any(found) or (self._profiles is None and path.is_dir())
+        return any(found) if path.is_dir() else found[0]
 
     def _file(self, path: Path, specific: bool) -> bool:
         """Read one file once; return whether it exists."""
@@ -146,7 +148,7 @@ class ConfigFiles:
             )
             return
         own = Canonical(self._shape).root(root)
-        gate = own.find(("app", "config", "activate", "on-profile"))
+        gate = own.find(_GATE)
         specific = specific or gate is not None
         if specific:
             self._refuse_profiles(own)
@@ -154,16 +156,16 @@ class ConfigFiles:
             return
         self._refuse_locations(own)
         self.sources.append(PropertySource(title, root))
-        imports = own.find(("app", "config", "import"))
+        imports = own.find(_IMPORT)
         if imports is not None:
-            self.imports(self._substitute(imports, own), base, specific)
+            self.imports(self._substitute(imports, own, _IMPORT), base, specific)
 
     def _holds(self, gate: ConfigValue, document: ConfigValue) -> bool:
         """Return whether one of the expressions of a document holds."""
         if self._profiles is None:
             return False
         held = False
-        for entry in _listed(self._substitute(gate, document)):
+        for entry in _listed(self._substitute(gate, document, _GATE)):
             try:
                 held = self._profiles.accepts(str(entry.value)) or held
             except ProfileSyntaxError as error:

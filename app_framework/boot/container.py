@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from app_framework.boot.decorators import Lazy
 from app_framework.boot.definition import Definition, FactoryKind, Want
+from app_framework.boot.injection import Lazy
 from app_framework.boot.wiring import Binding, Wiring
 from app_framework.errors import FrameworkError
 

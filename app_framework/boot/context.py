@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app_framework.boot.analyzers import CORE_ANALYZERS
 from app_framework.boot.app_properties import AppProperties
 from app_framework.boot.assembly import Assembly, assemble, property_models
 from app_framework.boot.availability import APPLICATION, Availability
@@ -31,43 +32,20 @@ from app_framework.boot.lifecycle import LifecycleRunner, StopFailure
 from app_framework.boot.logs import LoggingSystem
 from app_framework.boot.management_properties import LoggingProperties
 from app_framework.boot.properties import ConfigProperties
+from app_framework.boot.redaction import Redactor, known_secrets, redacted_failure
 from app_framework.boot.report import ConditionReport
 from app_framework.boot.request_scope import RequestScope
 from app_framework.boot.starters import Installed, auto_configuration_of, discover_starters
 from app_framework.boot.startup import StarterLine, StartupSteps
-from app_framework.boot.wiring import Requirement, Wiring, choose, wire
+from app_framework.boot.wiring import NoSuchComponentError, Requirement, Wiring, choose, wire
 from app_framework.clock import Clock, SystemClock
-from app_framework.errors import FrameworkError, did_you_mean, near_matches
+from app_framework.errors import FrameworkError, near_matches
 
 if TYPE_CHECKING:
     from dependency_injector.containers import DynamicContainer
 
 T = TypeVar("T")
 _logger = getLogger(__name__)
-
-
-class NoSuchComponentError(FrameworkError):
-    """A component is asked for by a type (and name) that nothing, or more than one thing, provides.
-
-    Attributes:
-        wanted: the type.
-        name: the name, when one was given.
-        candidates: the names that fit the type.
-        near: names that were probably meant.
-    """
-
-    def __init__(self, wanted: Any, name: str | None, candidates: Sequence[str], near: Sequence[str]) -> None:
-        self.wanted = wanted
-        self.name = name
-        self.candidates = tuple(candidates)
-        self.near = tuple(near)
-        super().__init__(wanted, name)
-
-    def __str__(self) -> str:
-        if self.candidates and self.name is None:
-            return f"several components provide {type_name(self.wanted)}: {', '.join(self.candidates)}. Ask by name"
-        asked = f" called {self.name!r}" if self.name else ""
-        return f"no component provides {type_name(self.wanted)}{asked}. {did_you_mean(self.near)}".rstrip(" .")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +147,8 @@ class ApplicationContext:
             self.installed = self._discover()
         auto = self.installed.auto_configurations
         with self.startup.step("configuration"):
-            defaults = [(f"defaults of {each.id}", each.mark.defaults) for each in auto if each.mark.defaults]
+            defaults: list[tuple[str, Mapping[str, object]]] = [("application", {"app": {"name": launch.name}})]
+            defaults += [(f"defaults of {each.id}", each.mark.defaults) for each in auto if each.mark.defaults]
             models: dict[type[ConfigProperties], None] = dict.fromkeys((AppProperties, LoggingProperties))
             models.update(dict.fromkeys(property_models(launch.sources, auto)))
             environment.claim(tuple(models), defaults=defaults)
@@ -207,6 +186,7 @@ class ApplicationContext:
             self.wiring,
             self._store,
             settings.lifecycle.start_timeout.total_seconds(),
+            settings.lifecycle.timeout_per_phase.total_seconds(),
             settings.lifecycle.stop_timeout.total_seconds(),
             lambda name, component: self.startup.step(name, component=component),
         )
@@ -309,16 +289,14 @@ class ApplicationContext:
     async def request_scope(self) -> AsyncIterator[RequestScope]:
         """Open the scope of one request; what is made in it is closed when it ends."""
         async with contextlib.AsyncExitStack() as exits:
-            yield RequestScope(self, exits)
+            yield RequestScope(self.store, self.wiring, self.definition_of, exits)
 
     # -- looking at it ------------------------------------------------------------------------------------------
 
     @property
     def application_name(self) -> str:
         """The name of the application, ``app.name``."""
-        if self._environment is None:
-            return self._launch.name
-        return str(self._environment.get("app.name") or self._launch.name)
+        return str(self._environment.get("app.name")) if self._wiring and self._environment else self._launch.name
 
     @property
     def node_name(self) -> str:
@@ -368,17 +346,19 @@ class ApplicationContext:
 
     def starter_lines(self) -> list[StarterLine]:
         """Return each installed starter, whether it is on, and the sentence that decided."""
-        lines = []
-        for starter in self.installed.starters:
-            on = [each for each in starter.ids if each in self.conditions and self.conditions[each].matched]
-            lines.append(StarterLine(starter.short_name, starter.version, bool(on), self._reason(starter.ids, on)))
-        return lines
+        return [
+            StarterLine(starter.short_name, starter.version, *self._state(starter.ids))
+            for starter in self.installed.starters
+        ]
 
     def failure(self, error: BaseException) -> FailureReport:
         """Return an error of this application with the words for it."""
-        from app_framework.boot.analyzers import CORE_ANALYZERS
+        report = analyze_failure(error, (*self._assembly.analyzers, *CORE_ANALYZERS), self._environment)
+        return redacted_failure(report, self._environment)
 
-        return analyze_failure(error, (*self._assembly.analyzers, *CORE_ANALYZERS), self._environment)
+    def redactor(self) -> Redactor:
+        """Return what blanks out every configured secret in a text (FA9)."""
+        return Redactor(known_secrets(self._environment) if self._environment else ())
 
     def request_stop(self) -> None:
         """Ask the application to stop; whoever runs it does. Safe from any thread."""
@@ -440,11 +420,17 @@ class ApplicationContext:
     def _remember_address(self, bound: AddressBound) -> None:
         self.addresses[bound.protocol] = bound.url
 
-    def _reason(self, ids: Sequence[str], on: Sequence[str]) -> str:
-        """Return the first condition's sentence that decided: why it is on, or why it is off."""
-        for each in on or ids:
-            if each in self.conditions.exclusions:
-                return "excluded by app.autoconfigure.exclude"
-            if each in self.conditions:
-                return self.conditions[each].reason
+    def _state(self, ids: Sequence[str]) -> tuple[bool, str]:
+        """Return whether any of a starter's auto-configurations is on, and the sentence that decided on each."""
+        on = any(each in self.conditions and self.conditions[each].matched for each in ids)
+        reasons = {each: self._why(each) for each in ids}
+        if len(ids) == 1:
+            return on, reasons[ids[0]]
+        return on, "; ".join(f"{each}: {reason}" for each, reason in reasons.items())
+
+    def _why(self, auto_configuration: str) -> str:
+        if auto_configuration in self.conditions.exclusions:
+            return "excluded by app.autoconfigure.exclude"
+        if auto_configuration in self.conditions:
+            return self.conditions[auto_configuration].reason
         return "app.autoconfigure.enabled is false"

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from app_framework.boot.injection import Scope
 
 if TYPE_CHECKING:
     from app_framework.boot.conditions import Condition
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 C = TypeVar("C", bound=type[Any])
 F = TypeVar("F", bound=Callable[..., Any])
-Scope = Literal["application", "request"]
 
 _MARK = "__app_framework_mark__"
 
@@ -79,35 +80,6 @@ class RunnerMark:
     """A method of a component that runs once, after start and before ready."""
 
     order: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Ask for the component of this name: ``Annotated[Clock, Named("utc")]``."""
-
-    name: str
-
-
-class Lazy(Generic[T]):
-    """A component that is looked up when first used, which also breaks a cycle on purpose.
-
-    >>> Lazy(lambda: 42).get()
-    42
-    """
-
-    def __init__(self, resolve: Callable[[], T]) -> None:
-        self._resolve = resolve
-
-    def get(self) -> T:
-        """Return the component.
-
-        Raises:
-            FrameworkError: when it is asked for before it was created.
-        """
-        return self._resolve()
-
-    def __repr__(self) -> str:
-        return "<Lazy>"
 
 
 @overload

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from app_framework.boot.decorators import Lazy, Named, Scope
+from app_framework.boot.injection import Lazy, Named, Scope
 from app_framework.boot.origin import Origin
 
 _GENERATORS = (Iterator, Generator, AsyncIterator, AsyncGenerator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -35,12 +36,17 @@ def expected(shape: Shape) -> str:
     kinds = list(dict.fromkeys(filter(None, map(_word, shape.scalars))))
     allowed = choices(shape)
     if allowed:
-        kinds.append(f"one of: {', '.join(allowed)}")
+        kinds.append(one_of(allowed))
     if shape.of_items:
         kinds.append("a list")
     if shape.is_map:
         kinds.append("a map of keys" if not shape.of_values else "a map")
     return " or ".join(kinds)
+
+
+def one_of(allowed: Sequence[str]) -> str:
+    """Return the sentence for values that can be listed."""
+    return f"one of: {', '.join(allowed)}" if len(allowed) > 1 else f"'{allowed[0]}'"
 
 
 def choices(shape: Shape) -> tuple[str, ...]:

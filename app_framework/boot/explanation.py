@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app_framework.boot.origin import Origin
 from app_framework.boot.places import known_paths
 from app_framework.boot.properties import ConfigProperties, prefix_of
-from app_framework.boot.property_source import Path_, dotted, from_python
+from app_framework.boot.property_source import ConfigValue, Path_, PropertySource, dotted, from_python
 from app_framework.boot.shape import key_of
 from app_framework.errors import UserError, did_you_mean, near_matches
 
@@ -65,18 +65,33 @@ def explain(composition: Composition, key: str | Sequence[str | int]) -> tuple[S
     path = composition.path(key)
     found: list[Setting] = []
     for source in reversed(composition.sources):
-        value = source.root.find(path)
+        value = _said(source, path)
         if value is not None:
-            written = composition.masked(path, value.plain())
-            winning = composition.resolved.find(path) if not found else None
-            shown = composition.masked(path, winning.plain()) if winning else written
-            secret = composition.is_secret(path)
-            found.append(Setting(shown, value.origin, source.name, not found, secret, written))
+            found.append(_setting(composition, path, source, value, winner=not found))
     default = _default(composition, path, winner=not found)
     if default is None and not found and composition.shape.at(path) is None:
         shown_key = key if isinstance(key, str) else dotted(path)
         raise UnknownPropertyError(shown_key, near_keys(composition, shown_key))
     return tuple([*found, default] if default else found)
+
+
+def _said(source: PropertySource, path: Path_) -> ConfigValue | None:
+    """Return what a source says about a path; also a placeholder that stands for a map or list around it."""
+    for length in range(len(path), 0, -1):
+        value = source.root.find(path[:length])
+        if value is not None:
+            is_around = isinstance(value.value, str) and "${" in value.value
+            return value if length == len(path) or is_around else None
+    return None
+
+
+def _setting(
+    composition: Composition, path: Path_, source: PropertySource, value: ConfigValue, *, winner: bool
+) -> Setting:
+    written = composition.masked(path, value.plain())
+    holding = composition.resolved.find(path) if winner else None
+    shown = composition.masked(path, holding.plain()) if holding else written
+    return Setting(shown, value.origin, source.name, winner, composition.is_secret(path), written)
 
 
 def near_keys(composition: Composition, key: str) -> tuple[str, ...]:
@@ -89,14 +104,14 @@ def effective(composition: Composition, *, defaults: bool) -> dict[str, Setting]
     """Return what holds for every key, in the order of the keys; see `Environment.effective`."""
     found: dict[str, Setting] = {}
     for path, _ in composition.resolved.leaves():
-        if path:
-            settings = explain(composition, path)
-            found[dotted(path)] = settings[0]
-    if defaults:
-        for model in composition.models:
-            for path, value in _defaults(composition, model):
-                if not _is_covered(composition, path):
-                    found[dotted(path)] = _as_default(composition, model, path, value, winner=True)
+        said = ((source, _said(source, path)) for source in reversed(composition.sources))
+        winner = next(((source, value) for source, value in said if path and value is not None), None)
+        if winner:
+            found[dotted(path)] = _setting(composition, path, *winner, winner=True)
+    for model in composition.models if defaults else ():
+        for path, default in _defaults(composition, model):
+            if not _is_covered(composition, path):
+                found[dotted(path)] = _as_default(composition, model, path, default, winner=True)
     return dict(sorted(found.items()))
 
 

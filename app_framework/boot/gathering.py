@@ -17,7 +17,7 @@ from app_framework.boot.places import find_path
 from app_framework.boot.profiles import Profiles, expanded, is_profile_name
 from app_framework.boot.property_source import ConfigValue, Path_, PropertySource, empty, merged
 from app_framework.boot.secrecy import is_secret_name
-from app_framework.boot.shape import Shape, shape_of_models
+from app_framework.boot.shape import shape_of_models
 from app_framework.boot.yaml_source import YamlText, read_yaml
 
 INLINE = "<inline>"
@@ -163,8 +163,9 @@ class _Gathering:
         above = empty(Origin(""))
         for root in self._above:
             above = merged(above, root)
-        found = above.find(("app", "config", key))
-        return self._substituted(found, above) if found else None
+        path = ("app", "config", key)
+        found = above.find(path)
+        return self._substituted(found, above, path) if found else None
 
     def _resolve_profiles(self, files: Sequence[ConfigValue]) -> Profiles:
         """Return the profiles that files, variables, arguments and the caller ask for together."""
@@ -174,17 +175,17 @@ class _Gathering:
         for layer in layers:
             whole = merged(whole, layer)
 
-        def names(value: ConfigValue | None) -> list[str]:
-            return self._names(self._substituted(value, whole)) if value else []
+        def names(layer: ConfigValue, *key: str) -> list[str]:
+            path = ("app", "profiles", *key)
+            value = layer.find(path)
+            return self._names(self._substituted(value, whole, path)) if value else []
 
-        active = list(self._profiles) or names(whole.find(("app", "profiles", "active")))
-        included = [name for layer in layers for name in names(layer.find(("app", "profiles", "include")))]
-        default = whole.find(("app", "profiles", "default"))
         group = whole.find(("app", "profiles", "group"))
-        groups = {name: names(members) for name, members in (group.children if group else {}).items()}
-        return Profiles(
-            expanded([*included, *active], groups), expanded(names(default), groups) if default else ("default",)
-        )
+        groups = {name: names(whole, "group", name) for name in (group.children if group else ())}
+        included = [name for layer in layers for name in names(layer, "include")]
+        active = list(self._profiles) or names(whole, "active")
+        default = names(whole, "default") or ["default"]
+        return Profiles(expanded([*included, *active], groups), expanded(default, groups))
 
     def _names(self, value: ConfigValue) -> list[str]:
         """Return the profiles in a list or in a text with commas; what cannot be a name is a problem."""
@@ -198,7 +199,7 @@ class _Gathering:
                     self._problems.append(_bad_name(name.strip(), entry.origin))
         return found
 
-    def _substituted(self, value: ConfigValue, within: ConfigValue) -> ConfigValue:
+    def _substituted(self, value: ConfigValue, within: ConfigValue, path: Path_) -> ConfigValue:
         """Return a value without placeholders, given what is known this early."""
         root = within
         for layer in self._above:
@@ -208,7 +209,7 @@ class _Gathering:
             return find_path(key, self._shape, root)
 
         placeholders = Placeholders(root, self._shape, find, self._start.environ, _named_secret, {})
-        found = placeholders.value(value, Shape(anything=True), ("app", "config"))
+        found = placeholders.value(value, self._shape.at(path), path)
         self._problems.extend(each for each in placeholders.problems if each not in self._problems)
         return found
 

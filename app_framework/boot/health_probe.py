@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Awaitable, Mapping
 
-from .health import Health, HealthIndicator
-from .redaction import Redactor
+from app_framework.boot.health import Health, HealthIndicator
+from app_framework.boot.redaction import Redactor
 
 _log = logging.getLogger(__name__)
 

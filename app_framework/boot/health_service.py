@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .health import (
+from app_framework.boot.health import (
     HTTP_STATUSES,
     STATUS_ORDER,
     CompositeHealth,
@@ -15,8 +15,8 @@ from .health import (
     HealthIndicator,
     Status,
 )
-from .health_probe import HealthProbe
-from .redaction import Redactor
+from app_framework.boot.health_probe import HealthProbe
+from app_framework.boot.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)

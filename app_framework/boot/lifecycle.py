@@ -98,6 +98,7 @@ class StopFailure:
 class _Finalizer:
     name: str
     run: Callable[[], Awaitable[None] | None]
+    timeout_s: float
 
 
 class LifecycleRunner:
@@ -107,7 +108,8 @@ class LifecycleRunner:
         wiring: the graph.
         store: where the components are kept.
         start_timeout_s: the bound on the whole start.
-        stop_timeout_s: the bound on the stop of one component.
+        phase_timeout_s: the bound on the stop of one `Lifecycle` component, which may let work in flight finish.
+        stop_timeout_s: the bound on the close of one component.
         step: times one step of the start, by name.
     """
 
@@ -116,12 +118,14 @@ class LifecycleRunner:
         wiring: Wiring,
         store: ComponentStore,
         start_timeout_s: float,
+        phase_timeout_s: float,
         stop_timeout_s: float,
         step: Callable[[str, str], contextlib.AbstractContextManager[object]],
     ) -> None:
         self._wiring = wiring
         self._store = store
         self._start_timeout_s = start_timeout_s
+        self._phase_timeout_s = phase_timeout_s
         self._stop_timeout_s = stop_timeout_s
         self._step = step
         self._finalizers: list[_Finalizer] = []
@@ -154,7 +158,7 @@ class LifecycleRunner:
         """
         for name, component in self._lifecycles():
             definition = self._wiring.definitions[name]
-            self._finalizers.append(_Finalizer(name, component.stop))
+            self._finalizers.append(_Finalizer(name, component.stop, self._phase_timeout_s))
             with self._step("start", name):
                 await self._within(definition, "start", component.start)
 
@@ -202,12 +206,12 @@ class LifecycleRunner:
 
     def _enter(self, name: str, generator: Generator[Any, None, None]) -> Any:
         value = next(generator)
-        self._finalizers.append(_Finalizer(name, lambda: _leave(generator)))
+        self._finalizers.append(_Finalizer(name, lambda: _leave(generator), self._stop_timeout_s))
         return value
 
     async def _enter_async(self, name: str, generator: AsyncGenerator[Any, None]) -> Any:
         value = await anext(generator)
-        self._finalizers.append(_Finalizer(name, lambda: _leave_async(generator)))
+        self._finalizers.append(_Finalizer(name, lambda: _leave_async(generator), self._stop_timeout_s))
         return value
 
     def _lifecycles(self) -> Iterator[tuple[str, Lifecycle]]:
@@ -223,13 +227,13 @@ class LifecycleRunner:
 
     async def _finalize(self, finalizer: _Finalizer) -> StopFailure | None:
         try:
-            with _interrupt_blocking_call(self._stop_timeout_s):
-                async with asyncio.timeout(self._stop_timeout_s):
+            with _interrupt_blocking_call(finalizer.timeout_s):
+                async with asyncio.timeout(finalizer.timeout_s):
                     work = finalizer.run()
                     if work is not None:
                         await work
         except TimeoutError:
-            return StopFailure(finalizer.name, TimeoutError(f"it took longer than {self._stop_timeout_s:g} s"))
+            return StopFailure(finalizer.name, TimeoutError(f"it took longer than {finalizer.timeout_s:g} s"))
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from .log_context import LogOwner, current_request_fields
-from .redaction import Redactor
+from app_framework.boot.log_context import LogOwner, current_request_fields
+from app_framework.boot.redaction import Redactor
 
 TRACE = 5
 OFF = logging.CRITICAL + 10

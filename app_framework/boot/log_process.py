@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from .log_context import LogOwner, current_log_owner
-from .log_format import TRACE
+from app_framework.boot.log_context import LogOwner, current_log_owner
+from app_framework.boot.log_format import TRACE
 
 _CACHED_NAMES_MAX = 10_000
 _FOREIGN = ("", "uvicorn", "uvicorn.error", "uvicorn.access")
@@ -92,44 +92,52 @@ class LogProcess:
     """The applications that log now; with the last one, everything goes back to what it was."""
 
     def __init__(self) -> None:
-        self._systems: list[LogMember] = []
+        self._members: list[LogMember] = []
         self._levels_before: dict[str, int] = {}
         self._handlers_before: dict[str, tuple[list[logging.Handler], bool]] = {}
 
     @property
     def first(self) -> LogMember | None:
-        return self._systems[0] if self._systems else None
+        """The application that came first of those that log now."""
+        return self._members[0] if self._members else None
 
     def knows(self, owner: LogOwner | None) -> bool:
-        return any(system.owner is owner for system in self._systems)
+        """Tell whether this application logs now."""
+        return any(member.owner is owner for member in self._members)
 
     def enter(self, member: LogMember) -> None:
-        if not self._systems:
-            logging.addLevelName(TRACE, "TRACE")
-            self._take_over()
-        self._systems = [*self._systems, system]
-        for handler in system.handlers:
-            logging.getLogger().addHandler(handler)
-        self.apply()
+        """Let an application log."""
+        with _lock:
+            if not self._members:
+                logging.addLevelName(TRACE, "TRACE")
+                self._take_over()
+            self._members = [*self._members, member]
+            for handler in member.handlers:
+                handler.addFilter(OwnRecords(member, self))
+                logging.getLogger().addHandler(handler)
+            self.apply()
 
     def leave(self, member: LogMember) -> None:
-        for handler in system.handlers:
-            logging.getLogger().removeHandler(handler)
-        self._systems = [other for other in self._systems if other is not system]
-        self.apply()
-        if not self._systems:
-            self._give_back()
+        """End the logging of an application."""
+        with _lock:
+            for handler in member.handlers:
+                logging.getLogger().removeHandler(handler)
+            self._members = [other for other in self._members if other is not member]
+            self.apply()
+            if not self._members:
+                self._give_back()
 
     def apply(self) -> None:
         """Give each logger the lowest level that any application wants for it."""
-        tables = [system.table for system in self._systems]
-        wanted = {name for table in tables for name in table.configured}
-        for name in wanted:
-            logger = logging.getLogger(name or None)
-            self._levels_before.setdefault(name, logger.level)
-            logger.setLevel(min(table.effective(name) for table in tables))
-        for name in self._levels_before.keys() - wanted:
-            logging.getLogger(name or None).setLevel(self._levels_before.pop(name))
+        with _lock:
+            tables = [member.table for member in self._members]
+            wanted = {name for table in tables for name in table.configured}
+            for name in wanted:
+                logger = logging.getLogger(name or None)
+                self._levels_before.setdefault(name, logger.level)
+                logger.setLevel(min(table.effective(name) for table in tables))
+            for name in self._levels_before.keys() - wanted:
+                logging.getLogger(name or None).setLevel(self._levels_before.pop(name))
 
     def _take_over(self) -> None:
         """Set the plain console handlers of root and uvicorn aside, else each line would appear twice."""
@@ -154,9 +162,12 @@ class LogProcess:
         self._handlers_before = {}
 
 
-def log_process() -> LogProcess:
-    """Return what the applications that log now share, or something new for the first of them."""
-    return next((each.process for each in _running()), None) or LogProcess()
+def join_logging(member: LogMember) -> LogProcess:
+    """Let an application log with those that already do, or as the first."""
+    with _lock:
+        process = next((each.process for each in _running()), None) or LogProcess()
+        process.enter(member)
+        return process
 
 
 def current_log_member() -> LogMember | None:
@@ -184,5 +195,3 @@ def existing_loggers() -> list[str]:
     """Return the names of the loggers that somebody has asked for."""
     known = logging.Logger.manager.loggerDict
     return [name for name, logger in list(known.items()) if isinstance(logger, logging.Logger)]
-
-

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from app_framework.boot.log_context import LogOwner, current_log_owner, set_log_owner
+from app_framework.boot.log_format import LEVELS, StructuredFormat, level_name, make_formatter, parse_level
+from app_framework.boot.log_process import (
+    LevelTable,
+    LogProcess,
+    current_log_member,
+    existing_loggers,
+    join_logging,
+    process_level,
+)
+from app_framework.boot.management_properties import LoggingProperties
+from app_framework.boot.redaction import Redactor, known_secrets
 from app_framework.errors import FrameworkError
 
-from .log_context import LogOwner, current_log_owner, set_log_owner
-from .log_format import LEVELS, TRACE, StructuredFormat, level_name, make_formatter, parse_level
-from .management_properties import LoggingProperties
-from .redaction import Redactor, known_secrets
-
 if TYPE_CHECKING:
-    from .environment import Environment
+    from app_framework.boot.environment import Environment
 
 ROOT = "ROOT"
 
@@ -33,10 +39,6 @@ LOG_GROUPS: Mapping[str, tuple[str, ...]] = {
     "sql": ("app_framework.database", "app_framework.olap"),
 }
 """Groups that exist without being configured."""
-
-_CACHED_NAMES_MAX = 10_000
-_FOREIGN = ("", "uvicorn", "uvicorn.error", "uvicorn.access")
-_entering = threading.Lock()  # Applications may start on several threads; the root logger is one.
 
 
 class LogFileError(FrameworkError):
@@ -94,7 +96,7 @@ class LoggingSystem:
         self._file_history_max = file_history_max
         self._handlers: list[logging.Handler] = []
         self._group_levels = {name: level for name, level in (levels or {}).items() if name in self.groups}
-        self._process: _Process | None = None
+        self._process: LogProcess | None = None
         self._changed: dict[str, int] = {}
 
     @classmethod
@@ -125,24 +127,17 @@ class LoggingSystem:
         Raises:
             LogFileError: when the file cannot be opened.
         """
+        if self._process is None:
+            self._handlers = [self._console_handler(), *self._file_handlers()]
+            self._process = join_logging(self)
         set_log_owner(self.owner)
-        if self._process is not None:
-            return
-        self._handlers = [*self._open_file(), _ConsoleHandler()]
-        for handler, structured in zip(reversed(self._handlers), (self._console, self._file_format), strict=False):
-            handler.setFormatter(make_formatter(structured, self.owner, self.redactor))
-            handler.addFilter(self._accepts)
-        with _entering:
-            self._process = _find_process() or _Process()
-            self._process.enter(self)
 
     def stop(self) -> None:
         """End the logging of this application and give the process back its own when it was the last."""
         if self._process is None:
             self._take_back()
             return
-        with _entering:
-            self._process.leave(self)
+        self._process.leave(self)
         self._process = None
         for handler in self._handlers:
             handler.close()
@@ -176,7 +171,7 @@ class LoggingSystem:
 
     def describe(self) -> dict[str, object]:
         """Return all levels in the shape of Spring Boot's ``loggers`` endpoint."""
-        names = sorted({*self.table.configured, *_existing_loggers()})
+        names = sorted({*self.table.configured, *existing_loggers()})
         return {
             "levels": list(LEVELS),
             "loggers": {_outer(name): self.describe_logger(name) for name in names},
@@ -198,16 +193,7 @@ class LoggingSystem:
 
     def _effective(self, name: str) -> int:
         """A library may have silenced its own logger; what it drops never reaches us."""
-        return max(self.table.effective(name), _process_level(name))
-
-    def _accepts(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= self.table.effective(record.name) and self._is_mine()
-
-    def _is_mine(self) -> bool:
-        process, owner = self._process, current_log_owner()
-        if process is None or owner is self.owner:
-            return process is not None
-        return not process.knows(owner) and process.first is self
+        return max(self.table.effective(name), process_level(name))
 
     def _change_directly(self, names: Iterable[str], level: int | None) -> None:
         """Change loggers that somebody else has set up, as in a test: nothing but what was asked for."""
@@ -229,21 +215,24 @@ class LoggingSystem:
                 found[member] = level
         return found
 
-    def _open_file(self) -> list[logging.Handler]:
+    def _console_handler(self) -> logging.Handler:
+        handler = _ConsoleHandler()
+        handler.setFormatter(make_formatter(self._console, self.owner, self.redactor))
+        return handler
+
+    def _file_handlers(self) -> list[logging.Handler]:
+        """Open the log file; none where none is configured."""
         if self._file is None:
             return []
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            return [
-                RotatingFileHandler(
-                    self._file,
-                    maxBytes=self._file_size_max,
-                    backupCount=self._file_history_max,
-                    encoding="utf-8",
-                )
-            ]
+            handler = RotatingFileHandler(
+                self._file, maxBytes=self._file_size_max, backupCount=self._file_history_max, encoding="utf-8"
+            )
         except OSError as error:
             raise LogFileError(self._file, error.strerror or str(error)) from error
+        handler.setFormatter(make_formatter(self._file_format, self.owner, self.redactor))
+        return [handler]
 
     def __repr__(self) -> str:
         return f"<LoggingSystem {self.owner} root at {level_name(self.table.effective(''))}>"

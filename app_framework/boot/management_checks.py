@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from app_framework.errors import near_matches
-
-from .actuator.registry import Exposure
-from .config_errors import ConfigProblem, ConfigurationError
-from .environment import Environment
-from .health import HTTP_STATUSES, Status
-from .health_service import HealthGroup
-from .management_properties import (
+from app_framework.boot.actuator.registry import Exposure
+from app_framework.boot.config_errors import ConfigProblem, ConfigurationError
+from app_framework.boot.environment import Environment
+from app_framework.boot.health import HTTP_STATUSES, Status
+from app_framework.boot.health_service import HealthGroup
+from app_framework.boot.management_properties import (
     EndpointsByIdProperties,
     HealthEndpointProperties,
     HealthGroupProperties,
@@ -20,6 +18,7 @@ from .management_properties import (
     ManagementProperties,
     StatusProperties,
 )
+from app_framework.errors import near_matches
 
 _log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
-from .actuator.endpoint import Access, Show
-from .health import STATUS_ORDER, Status
-from .log_format import LEVELS, StructuredFormat, parse_level
-from .meters import SERIES_MAX
-from .metrics import TIMER_BUCKETS_S, is_label_name
-from .properties import ConfigPath, ConfigProperties, DataSize, Duration, Field
+from app_framework.boot.actuator.endpoint import Access, Show
+from app_framework.boot.health import STATUS_ORDER, Status
+from app_framework.boot.log_format import LEVELS, StructuredFormat, parse_level
+from app_framework.boot.meters import SERIES_MAX
+from app_framework.boot.metrics import TIMER_BUCKETS_S, is_label_name
+from app_framework.boot.properties import ConfigPath, ConfigProperties, DataSize, Duration, Field
 
 
 def _names(value: object) -> object:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
-from .meters import SERIES_MAX, Counter, Gauge, Histogram, Meter, MeterConflictError, Timer
+from app_framework.boot.meters import SERIES_MAX, Counter, Gauge, Histogram, Meter, MeterConflictError, Timer
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

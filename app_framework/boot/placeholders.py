@@ -207,16 +207,16 @@ class Placeholders:
         key = self._joined(placeholder.key, path).strip()
         if key.startswith("random."):
             return self._random(key, path)
+        if is_secret_name(key):
+            self.tainted.add(path)
         target = self._find(key)
         found = self._root.find(target) if target is not None else None
         if found is not None and target is not None:
             return self._refer(found, target, path)
         if key in self._environ:
-            if is_secret_name(key):
-                self.tainted.add(path)
             return self._environ[key]
         if placeholder.default is None:
-            raise self._unknown(key)
+            raise self._unknown(key, path)
         return self._joined(placeholder.default, path)
 
     def _refer(self, found: ConfigValue, target: Path_, path: Path_) -> ConfigValue:
@@ -245,9 +245,9 @@ class Placeholders:
             drawn = self._drawn[path, key] = _draw(found["kind"], found["range"])
         return drawn
 
-    def _unknown(self, key: str) -> _Unresolved:
-        known = [dotted(path) for path, _ in self._root.leaves()]
-        near = near_matches(key, [*known, *self._environ] if key.isupper() else known)
+    def _unknown(self, key: str, path: Path_) -> _Unresolved:
+        known = (dotted(other) for other, _ in self._root.leaves() if other != path)
+        near = near_matches(key, self._environ if key.isupper() else known)
         action = f"Set '{key}' as a property or as an environment variable, or give a default: ${{{key}:…}}."
         return _Unresolved(
             "unresolved-placeholder", f"nothing sets '{key}' for the placeholder '${{{key}}}'", near, action

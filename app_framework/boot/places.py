@@ -40,9 +40,7 @@ def variable_place(name: str, shape: Shape, below: ConfigValue, text: str = "{}"
     return found
 
 
-def _variable_places(
-    tokens: tuple[str, ...], shape: Shape, below: ConfigValue | None, whole: bool
-) -> Iterator[Place]:
+def _variable_places(tokens: tuple[str, ...], shape: Shape, below: ConfigValue | None, whole: bool) -> Iterator[Place]:
     """Yield every reading of the tokens along the shape, the longest names first."""
     if not tokens:
         yield (), shape

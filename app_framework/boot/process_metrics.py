@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from .metrics import Metrics
+from app_framework.boot.metrics import Metrics
 
 _STATM = Path("/proc/self/statm")
 _FD = Path("/proc/self/fd")

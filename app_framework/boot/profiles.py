@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app_framework.errors import UserError
+
 _NAME = re.compile(r"[\w.+@-]+\Z")
 _TOKEN = re.compile(r"\s*([&|!()]|[\w.+@-]+)")
 
 
-class ProfileSyntaxError(ValueError):
+class ProfileSyntaxError(UserError, ValueError):
     """A profile expression that cannot be read; its text says what is wrong with it."""
 
 

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
-from .failure import FailureAnalysis, FailureReport
-from .secrecy import MASK, is_secret_name, scrub
+from app_framework.boot.failure import FailureAnalysis, FailureReport
+from app_framework.boot.secrecy import MASK, is_secret_name, scrub
 
 if TYPE_CHECKING:
-    from .environment import Environment
+    from app_framework.boot.environment import Environment
 
 DEPTH_MAX = 20
 """Values nested deeper, which may well contain themselves, are shown as text."""

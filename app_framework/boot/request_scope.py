@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from app_framework.boot.container import ComponentStore
 from app_framework.boot.definition import Definition, FactoryKind
-
-if TYPE_CHECKING:
-    from app_framework.boot.context import ApplicationContext
+from app_framework.boot.wiring import Wiring
 
 T = TypeVar("T")
 
@@ -17,12 +17,22 @@ class RequestScope:
     """The components of one request; those of the application are reached through it as well.
 
     Args:
-        context: the running application.
+        store: the components of the application.
+        wiring: the graph.
+        find: returns the recipe of what is asked for.
         exits: closes what is made here, in reverse.
     """
 
-    def __init__(self, context: ApplicationContext, exits: contextlib.AsyncExitStack) -> None:
-        self._context = context
+    def __init__(
+        self,
+        store: ComponentStore,
+        wiring: Wiring,
+        find: Callable[[Any, str | None], Definition],
+        exits: contextlib.AsyncExitStack,
+    ) -> None:
+        self._store = store
+        self._wiring = wiring
+        self._find = find
         self._exits = exits
         self._made: dict[str, Any] = {}
 
@@ -32,18 +42,18 @@ class RequestScope:
         Raises:
             NoSuchComponentError: when nothing provides it.
         """
-        found: T = await self._resolve(self._context.definition_of(wanted, name))
+        found: T = await self._resolve(self._find(wanted, name))
         return found
 
     async def _resolve(self, definition: Definition) -> Any:
         if definition.scope == "application":
-            return self._context.store.get(definition.name)
+            return self._store.get(definition.name)
         if definition.name not in self._made:
             needed = {
-                each: await self._resolve(self._context.definitions[each])
-                for each in self._context.wiring.dependencies(definition.name)
+                each: await self._resolve(self._wiring.definitions[each])
+                for each in self._wiring.dependencies(definition.name)
             }
-            arguments = self._context.store.arguments(definition.name, needed.__getitem__)
+            arguments = self._store.arguments(definition.name, needed.__getitem__)
             self._made[definition.name] = await self._enter(definition, arguments)
         return self._made[definition.name]
 

@@ -47,6 +47,13 @@ def wants_text(shape: Shape) -> bool:
     return all(_is_text(scalar) for scalar in shape.scalars)
 
 
+def takes_boolean(shape: Shape) -> bool:
+    """Return whether true and false are values of their own at a place."""
+    if shape.anything or not shape.scalars:
+        return True
+    return any(scalar is bool or get_origin(scalar) is Literal for scalar in shape.scalars)
+
+
 def _is_text(scalar: object) -> bool:
     if get_origin(scalar) is Literal:
         return all(isinstance(choice, str) for choice in get_args(scalar))

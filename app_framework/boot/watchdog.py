@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .availability import APPLICATION, Availability
+from app_framework.boot.availability import APPLICATION, Availability
 
 _log = logging.getLogger(__name__)
 

@@ -5,16 +5,22 @@ Everything that is missing, ambiguous or cyclic is collected and reported at onc
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app_framework.boot.assembly import Assembly, DuplicateName
-from app_framework.boot.definition import Definition, Parameter, UnresolvableHintError, Want, type_name
+from app_framework.boot.assembly import Assembly
+from app_framework.boot.definition import Definition, Parameter, Want, type_name
 from app_framework.boot.report import ConditionReport, ReportEntry
-from app_framework.boot.sources import InvalidSourceError
-from app_framework.errors import FrameworkError
+from app_framework.boot.wiring_problems import (
+    Ambiguous,
+    Cycle,
+    Missing,
+    WiderScope,
+    WiringError,
+    WiringProblem,
+)
+from app_framework.errors import FrameworkError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +36,6 @@ class Requirement:
     type: Any
     asker: str
     place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A component asks for a type that nothing provides."""
-
-    asker: str
-    place: str
-    parameter: str
-    type: Any
-    qualifier: str | None
-    ruled_out: tuple[ReportEntry, ...]
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
-    """A component asks for one of a type that several provide."""
-
-    asker: str
-    place: str
-    parameter: str
-    type: Any
-    candidates: tuple[Definition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """Components need each other."""
-
-    definitions: tuple[Definition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WiderScope:
-    """A component that lives as long as the application asks for one that lives as long as a request."""
-
-    asker: Definition
-    parameter: str
-    needed: Definition
-
-
-WiringProblem = Missing | Ambiguous | Cycle | WiderScope | DuplicateName | UnresolvableHintError | InvalidSourceError
-
-
-class WiringError(FrameworkError):
-    """The graph of components cannot be built; nothing was created.
-
-    Attributes:
-        problems: everything that is wrong with it.
-    """
-
-    def __init__(self, problems: Sequence[WiringProblem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        from app_framework.boot.wiring_text import describe_problem
-
-        return "\n".join(describe_problem(problem) for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +118,30 @@ def choose(
     return tuple(found)
 
 
+class NoSuchComponentError(FrameworkError):
+    """A component is asked for by a type (and name) that nothing, or more than one thing, provides.
+
+    Attributes:
+        wanted: the type.
+        name: the name, when one was given.
+        candidates: the names that fit the type.
+        near: names that were probably meant.
+    """
+
+    def __init__(self, wanted: Any, name: str | None, candidates: Sequence[str], near: Sequence[str]) -> None:
+        self.wanted = wanted
+        self.name = name
+        self.candidates = tuple(candidates)
+        self.near = tuple(near)
+        super().__init__(wanted, name)
+
+    def __str__(self) -> str:
+        if self.candidates and self.name is None:
+            return f"several components provide {type_name(self.wanted)}: {', '.join(self.candidates)}. Ask by name"
+        asked = f" called {self.name!r}" if self.name else ""
+        return f"no component provides {type_name(self.wanted)}{asked}. {did_you_mean(self.near)}".rstrip(" .")
+
+
 class _Matcher:
     """Binds one component after the other and keeps what went wrong."""
 
@@ -251,15 +221,3 @@ def _creation_order(wiring: Wiring) -> tuple[tuple[str, ...], list[WiringProblem
     for name in wiring.definitions:
         visit(name, ())
     return tuple(ordered), list(cycles.values())
-
-
-def is_plain_value(wanted: Any) -> bool:
-    """Tell whether a type is one that is configured rather than injected: ``str``, ``int``, ``None`` …"""
-    return wanted is None or wanted is Any or getattr(builtins, getattr(wanted, "__name__", ""), None) is wanted
-
-
-def written(parameter_type: Any) -> str:
-    """Return a type as a message shows it: with its module, unless it is built in."""
-    if isinstance(parameter_type, type) and parameter_type.__module__ != "builtins":
-        return f"{parameter_type.__module__}.{parameter_type.__qualname__}"
-    return "an untyped value" if parameter_type is None else type_name(parameter_type)

@@ -12,8 +12,12 @@ _SAYINGS: tuple[tuple[str, str, str], ...] = (
     ("could not find expected ':'", "the line above is neither 'key: value' nor '- item'", _QUOTE),
     ("did not find expected key", "this line does not fit the map it is in", _INDENT),
     ("did not find expected '-' indicator", "this line does not fit the list it is in", _INDENT),
-    ("did not find expected ',' or ']'", "the list is not closed with ']'", "Close the list."),
-    ("did not find expected ',' or '}'", "the map is not closed with '}'", "Close the map."),
+    (
+        "did not find expected ',' or ']'",
+        "the list that begins in line {line} is not closed",
+        "Close the list with ']'.",
+    ),
+    ("did not find expected ',' or '}'", "the map that begins in line {line} is not closed", "Close the map with '}'."),
     ("did not find expected node content", "a value is missing", "Close the list or map, or quote the text."),
     ("found unexpected end of stream", "the quoted text that begins here is not closed", "Close the quote."),
     (
@@ -40,7 +44,8 @@ def explain_syntax(error: Any, text: str) -> tuple[str, int, int, str]:  # Any: 
     if "end of stream" in problem and error.context_mark:
         mark = error.context_mark
     message, action = _said(problem, text, mark.index)
-    return message, mark.line + 1, mark.column + 1, action
+    begin = error.context_mark or mark
+    return message.replace("{line}", str(begin.line + 1)), mark.line + 1, mark.column + 1, action
 
 
 def _said(problem: str, text: str, index: int) -> tuple[str, str]:

@@ -82,7 +82,7 @@ def read_flow(text: str, origin: Origin) -> ConfigValue:
     Raises:
         ValueError: if the text is not YAML; the message says why.
     """
-    reader = _Reader(text, origin.source, None, YamlLimits())
+    reader = _Reader(text, origin.source, None, YamlLimits(), discreet=True)
     try:
         values = list(reader.values())
     except _Refused as refused:
@@ -111,12 +111,15 @@ class _Anchor:
 class _Reader:
     """Builds values from parser events, so that depth and aliases are bounded while reading."""
 
-    def __init__(self, text: str, source: str, path: Path | None, limits: YamlLimits) -> None:
+    def __init__(
+        self, text: str, source: str, path: Path | None, limits: YamlLimits, *, discreet: bool = False
+    ) -> None:
         self.problems: list[ConfigProblem] = []
         self._text = text
         self._source = source
         self._path = path
         self._limits = limits
+        self._discreet = discreet  # no word of the text in messages: what it is for is not known here
         self._count = 0
         self._deepest = 0
         self._anchors: dict[str, _Anchor] = {}
@@ -317,7 +320,7 @@ class _Reader:
         )
 
     def _in_secret(self) -> bool:
-        return any(isinstance(key, str) and is_secret_name(key) for key in self._keys)
+        return self._discreet or any(isinstance(key, str) and is_secret_name(key) for key in self._keys)
 
     def _at(self, event: yaml.Event) -> Origin:
         mark = event.start_mark

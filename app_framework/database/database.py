@@ -196,8 +196,8 @@ def _load(
             check = ReferenceCheck(loaded, [table.name for table in tables])
             checked = check.read(references)
             problems = [*loader.problems, *check.problems]
-            if not loader.problems:
-                problems += check_rows(cursor, loaded, tables, check.references)
+            held = {name: loaded[name] for name in loader.held() & loaded.keys()}
+            problems += check_rows(cursor, held, tables, check.references)
             if problems:
                 raise ModelError(problems)
             version = loader.version()

@@ -122,14 +122,14 @@ def check_rows(
     problems: list[ModelProblem] = []
     checked: set[tuple[str, frozenset[str]]] = set()
     for table in declared:
-        if table.key:
+        if table.key and table.name in tables and set(table.key) <= tables[table.name].columns.keys():
             checked.add((table.name, frozenset(table.key)))
             path = (*table.path, "key")
             problems += _nulls(cursor, tables[table.name], table.key, path)
             problems += _collisions(cursor, tables[table.name], table.key, path, "")
     for reference, path in references:
         columns = (reference.target, frozenset(reference.target_columns))
-        if columns not in checked:
+        if columns not in checked and reference.target in tables:
             checked.add(columns)
             why = f"`{reference}` needs at most one row: "
             problems += _collisions(cursor, tables[reference.target], reference.target_columns, path, why)

@@ -44,13 +44,17 @@ class Loader:
             before = len(self.problems)
             try:
                 self._bring(table)
-            except (DatabaseError, MissingFileError) as error:
-                self._refuse_source(table, error)
+            except DatabaseError as error:
+                self._refuse_load(table, error)
             if len(self.problems) == before:
                 columns = _columns(self._cursor, table.name)
                 self._check_columns(table, columns)
                 loaded[table.name] = TableSchema(table.name, columns, tuple(table.key))
         return loaded
+
+    def held(self) -> frozenset[str]:
+        """Return the tables that are there to be looked into; a load that failed took those before it along."""
+        return _tables(self._cursor)
 
     def version(self) -> int:
         """Return the data version: a new one when anything was loaded."""
@@ -73,12 +77,8 @@ class Loader:
             return
         if table.source is None:
             self._create_empty(table, types)
-        elif table.name not in self._present or table.source.reload == "on-start":
-            self._fill(table, table.source, types, table.source.resolve())
-        elif table.source.reload == "if-changed":
-            paths = table.source.resolve()
-            if fingerprint(paths) != self._ledger.fingerprint(table.name):
-                self._fill(table, table.source, types, paths)
+        elif table.name not in self._present or table.source.reload != "never":
+            self._reload(table, table.source, types)
 
     def _types(self, table: Table) -> dict[str, DataType] | None:
         """Return the declared types, None when one of them does not exist."""
@@ -105,6 +105,17 @@ class Loader:
         columns = ", ".join(f"{quote(name)} {kind.sql}" for name, kind in types.items())
         self._cursor.execute(f"CREATE TABLE {quote(table.name)} ({columns})")
         self.changed = True
+
+    def _reload(self, table: Table, source: Source, types: Mapping[str, DataType]) -> None:
+        """Load a table that is new, or whose source says so."""
+        try:
+            paths = source.resolve()
+        except MissingFileError as error:
+            self._refuse_files(table, source, error)
+            return
+        kept = table.name in self._present and source.reload == "if-changed"
+        if not kept or fingerprint(paths) != self._ledger.fingerprint(table.name):
+            self._fill(table, source, types, paths)
 
     def _fill(self, table: Table, source: Source, types: Mapping[str, DataType], paths: Sequence[Path]) -> None:
         select = self._select(table, source, types, paths)
@@ -159,14 +170,15 @@ class Loader:
                     " or start with a new database file.",
                 )
 
-    def _refuse_source(self, table: Table, error: DatabaseError | MissingFileError) -> None:
-        assert table.source is not None or isinstance(error, DatabaseError)
-        path = (*table.path, "source", table.source.format) if table.source else table.path
-        if isinstance(error, MissingFileError):
-            self._add(path, "SOURCE_MISSING", str(error), error.near)
-        else:
-            files = ", ".join(shown(Path(name)) for name in table.source.files) if table.source else "its columns"
-            self._add(path, "SOURCE_UNREADABLE", f"table {table.name!r} cannot be loaded from {files}: {error.reason}")
+    def _refuse_files(self, table: Table, source: Source, error: MissingFileError) -> None:
+        self._add((*table.path, "source", source.format), "SOURCE_MISSING", str(error), error.near)
+
+    def _refuse_load(self, table: Table, error: DatabaseError) -> None:
+        source = table.source
+        files = ", ".join(shown(Path(name)) for name in source.files) if source else "its columns"
+        path = (*table.path, "source", source.format) if source else table.path
+        text = f"table {table.name!r} cannot be loaded from {files}: {error.reason}"
+        self._add(path, "SOURCE_UNREADABLE", text)
         # The statement that failed ended the transaction; what follows is only tried to find more problems.
         self._cursor.execute("ROLLBACK")
         self._cursor.execute("BEGIN TRANSACTION")

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from app_framework.boot.context import ApplicationContext
-from app_framework.boot.decorators import Named
+from app_framework.boot.injection import Named
 from app_framework.boot.definition import describe, locate
 
 if TYPE_CHECKING:

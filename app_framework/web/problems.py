@@ -57,6 +57,8 @@ CODES: Mapping[str, tuple[int, str]] = {
 FACTS = ("node", "members", "retryable", "epoch", "leader", "request_id")
 """What an error may know beside its sentence; told to the client where the error has it."""
 
+# What an error of the domain cannot know: under which name the request said what does not exist.
+_PATH_FIELDS = {"UNKNOWN_CUBE": "cube", "UNKNOWN_TABLE": "table"}
 # Several codes share a status; the first one in the table stands for it.
 _HTTP_CODES = {status: code for code, (status, _) in reversed(list(CODES.items()))}
 RETRY_AFTER_S = 1.0
@@ -171,7 +173,7 @@ def _mistake(part: object, code: str) -> Mistake:
     return Mistake(
         code=getattr(part, "code", code),
         detail=getattr(part, "detail", None) or str(part),
-        field=getattr(part, "field", None),
+        field=getattr(part, "field", None) or _PATH_FIELDS.get(getattr(part, "code", code)),
         near=tuple(getattr(part, "near", ())),
     )
 

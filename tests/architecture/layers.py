@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from tests.architecture.source_tree import Module, When, is_ours, is_third_party, modules, rooms
 
@@ -63,14 +64,14 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "packaging": ("boot", "cli"),
     "prometheus_client": ("boot.metrics",),
     "pyarrow": ("olap.arrow",),
-    "pydantic": ("boot", "web"),
+    "pydantic": ("boot", "web", "*.properties"),  # what a user may set is a pydantic model in every room
     "pydantic_core": ("boot", "web"),
     "pytest": ("testing.pytest_plugin",),
     "starlette": ("web",),
     "uvicorn": ("web",),
     "yaml": ("boot.yaml_source",),
 }
-"""The only places that may import each library: a room, or one module of it."""
+"""The only places that may import each library: a room, one module of it, or one kind of module."""
 
 
 def wrong_imports() -> Iterator[str]:
@@ -178,7 +179,7 @@ def _home(module: Module, library: str, when: When) -> str | None:
     """The home of the library that the module is, or lies in; for annotations the whole room will do."""
     for home in LIBRARY_HOMES.get(library, ()):
         place = home.partition(".")[0] if when == "never" else home
-        if f"{module.local_name}.".startswith(f"{place}."):
+        if fnmatchcase(module.local_name, place) or fnmatchcase(module.local_name, f"{place}.*"):
             return home
     return None
 

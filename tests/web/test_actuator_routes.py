@@ -62,7 +62,7 @@ def test_mappings_show_every_route_with_its_handler(web: ContextRunner) -> None:
     with web.properties(ALL).run() as context, Client(context) as client:
         shown = client.get("/actuator/mappings").json()["contexts"]["test"]["mappings"]["dispatcherHandlers"]
     predicates = {each["predicate"] for each in shown["webHandler"]}
-    assert {"{GET /studio}", "{GET /actuator/health/{path}}", "{/assets}"} <= predicates
+    assert {"{GET /studio}", "{GET /actuator/health/{path}}", "{/assets/{path}}"} <= predicates
 
 
 def test_the_base_path_moves(web: ContextRunner) -> None:

@@ -7,7 +7,7 @@ answer.status, answer.body          # 200, {"status": "UP"}
 
 from __future__ import annotations
 
-from .endpoint import (
+from app_framework.boot.actuator.endpoint import (
     ACTUATOR_JSON,
     Access,
     Endpoint,
@@ -19,9 +19,9 @@ from .endpoint import (
     UnknownNameError,
     WriteRefusedError,
 )
-from .info import InfoContributor
-from .mappings import RouteMapping, RouteMappings
-from .registry import AccessRules, EndpointRegistry, Exposure
+from app_framework.boot.actuator.info import InfoContributor
+from app_framework.boot.actuator.mappings import RouteMapping, RouteMappings
+from app_framework.boot.actuator.registry import AccessRules, EndpointRegistry, Exposure
 
 __all__ = [
     "ACTUATOR_JSON",

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
 from app_framework.boot.config_errors import ConfigurationError
 from app_framework.boot.environment import Environment
 from app_framework.boot.explanation import UnknownPropertyError
 from app_framework.boot.properties import ConfigProperties, prefix_of
 from app_framework.boot.secrecy import MASK
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
 
 Path = tuple[str | int, ...]
 

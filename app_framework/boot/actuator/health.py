@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
 from app_framework.boot.health_service import HealthGroup, HealthReport, HealthService
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
 
 
 class HealthEndpoint(Endpoint):

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse
 
 
 @runtime_checkable

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, InvalidBodyError
 from app_framework.boot.log_format import LEVELS
 from app_framework.boot.logs import LoggingSystem
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse, InvalidBodyError
 
 
 class LoggersEndpoint(Endpoint):

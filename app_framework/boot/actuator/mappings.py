@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse
 
 
 @dataclass(frozen=True, slots=True)

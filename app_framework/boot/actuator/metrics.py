@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from app_framework.boot.actuator.endpoint import (
+    Endpoint,
+    EndpointRequest,
+    EndpointResponse,
+    InvalidBodyError,
+    UnknownNameError,
+)
 from app_framework.boot.meters import Meter, Sample
 from app_framework.boot.metrics import Metrics
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse, InvalidBodyError, UnknownNameError
 
 
 class MetricsEndpoint(Endpoint):

@@ -7,10 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from app_framework.boot.redaction import Redactor
-from app_framework.errors import FrameworkError
-
-from .endpoint import (
+from app_framework.boot.actuator.endpoint import (
     Access,
     Endpoint,
     EndpointRequest,
@@ -18,6 +15,8 @@ from .endpoint import (
     UnknownNameError,
     WriteRefusedError,
 )
+from app_framework.boot.redaction import Redactor
+from app_framework.errors import FrameworkError
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse
 from app_framework.boot.startup import StartupSteps
 from app_framework.boot.tasks import describe_tasks, describe_threads
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse
 
 
 class StartupEndpoint(Endpoint):

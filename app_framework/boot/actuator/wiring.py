@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse
 from app_framework.boot.definition import Definition, describe, type_name
 from app_framework.boot.report import ConditionReport
-
-from .endpoint import Endpoint, EndpointRequest, EndpointResponse
 
 
 class BeansEndpoint(Endpoint):

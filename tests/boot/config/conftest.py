@@ -35,18 +35,18 @@ class ServerProperties(ConfigProperties, prefix="server"):
 
 class NatsProperties(ConfigProperties, prefix="nats"):
     enabled: bool = True
-    servers: list[str] = ["nats://127.0.0.1:4222"]
+    servers: list[str] = Field(default=["nats://127.0.0.1:4222"])
     connect_timeout: Duration = Field(default="2s")
     token: SecretStr | None = None
 
 
 class UserProperties(ConfigProperties):
     password: SecretStr
-    roles: list[str] = []
+    roles: list[str] = Field(default=[])
 
 
 class SecurityProperties(ConfigProperties, prefix="security"):
-    users: dict[str, UserProperties] = {}
+    users: dict[str, UserProperties] = Field(default={})
 
 
 class SourceProperties(ConfigProperties):
@@ -55,21 +55,21 @@ class SourceProperties(ConfigProperties):
 
 class TableProperties(ConfigProperties):
     source: SourceProperties | None = None
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default={})
 
 
 class DatabaseProperties(ConfigProperties, prefix="database"):
     path: str = ":memory:"
-    tables: dict[str, TableProperties] = {}
+    tables: dict[str, TableProperties] = Field(default={})
 
 
 class CubeProperties(ConfigProperties):
-    dimensions: dict[str, list[str]] = {}
-    measures: dict[str, dict[str, Any]] = {}
+    dimensions: dict[str, list[str]] = Field(default={})
+    measures: dict[str, dict[str, Any]] = Field(default={})
 
 
 class OlapProperties(ConfigProperties, prefix=""):
-    schemas: dict[str, dict[str, CubeProperties]] = {}
+    schemas: dict[str, dict[str, CubeProperties]] = Field(default={})
 
 
 MODELS = (ServerProperties, NatsProperties, SecurityProperties, DatabaseProperties, OlapProperties)

@@ -44,18 +44,18 @@ def test_a_key_with_dots_is_found_where_a_file_wrote_it(folder: ConfigFolder) ->
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("--server.prot=1", "command line: unknown key 'prot' in 'server'. Did you mean: port"),
-        ("--sever.port=1", "command line: unknown section 'sever': nothing that is installed claims it. Did you mean: server"),
-        ("--port=1", "command line: unknown section 'port': nothing that is installed claims it. Did you mean: server.port"),
-        ("--server.port.x=1", "command line: unknown key 'x' in 'server.port'"),
-        ("--security.users.ana.pasword=1", "command line: unknown key 'pasword' in 'security.users.ana'. Did you mean: password"),
-        ("server.port=1", "command line: argument 'server.port' is not a setting"),
-        ("--=1", "command line: argument '--' is not a setting"),
+        ("--server.prot=1", "unknown key 'prot' in 'server'. Did you mean: port"),
+        ("--sever.port=1", "unknown section 'sever': nothing that is installed claims it. Did you mean: server"),
+        ("--port=1", "unknown section 'port': nothing that is installed claims it. Did you mean: server.port"),
+        ("--server.port.x=1", "unknown key 'x' in 'server.port'"),
+        ("--security.users.ana.pasword=1", "unknown key 'pasword' in 'security.users.ana'. Did you mean: password"),
+        ("server.port=1", "argument 'server.port' is not a setting"),
+        ("--=1", "argument '--' is not a setting"),
     ],
 )  # fmt: skip
 def test_unknown_arguments_are_problems(folder: ConfigFolder, argument: str, expected: str) -> None:
     """Each names the part that is wrong."""
-    assert folder.problems(arguments=[argument]) == [expected]
+    assert folder.problems(arguments=[argument]) == [f"command line: {expected}"]
 
 
 def test_the_same_argument_twice_is_a_problem(folder: ConfigFolder) -> None:

@@ -70,10 +70,17 @@ def test_numbers_are_text_where_text_is_wanted(folder: ConfigFolder) -> None:
     assert environment.bind(SecurityProperties).users["ana"].password.get_secret_value() == "007"
 
 
+def test_a_boolean_is_no_number(folder: ConfigFolder) -> None:
+    """``--server.port`` without a value is true, not port 1."""
+    assert folder.problems(arguments=["--server.port"]) == ["command line: server.port: 'true' is not a whole number"]
+
+
 def test_paths_are_relative_to_the_file_that_says_them(folder: ConfigFolder) -> None:
     """Variables, arguments and defaults start from the working folder."""
     folder.write("application.yml", "app.config.import: conf/db.yml")
-    folder.write("conf/db.yml", "database: {tables: {t: {source: {parquet: data/*.parquet}}}}\nserver.tls.certificate: c.pem\n")
+    folder.write(
+        "conf/db.yml", "database: {tables: {t: {source: {parquet: data/*.parquet}}}}\nserver.tls.certificate: c.pem\n"
+    )
     environment = folder.load(environ={"APP_DATA_DIR": "here"})
     source = environment.bind(DatabaseProperties).tables["t"].source
     assert source is not None
@@ -130,7 +137,7 @@ class EverythingProperties(ConfigProperties, prefix="everything"):
     path: ConfigPath | None = None
     glob: ConfigGlob | None = None
     many: list[int] = Field(default=[], max_length=2)
-    map_: dict[str, int] = {}
+    map_: dict[str, int] = Field(default={})
     one_or_many: int | list[int] = 0
     secret: SecretStr | None = Field(default=None, min_length=8)
     api_key: str | None = Field(default=None, max_length=3)
@@ -227,10 +234,9 @@ def test_a_syntax_error_comes_alone(folder: ConfigFolder, golden: GoldenFiles) -
 def test_a_value_that_several_sources_set_names_the_others(folder: ConfigFolder) -> None:
     """Correcting the wrong one would change nothing."""
     folder.write("application.yml", "server: {port: 1}")
-    assert folder.problems(environ={"APP_SERVER_PORT": "x"}) == [
-        "environment variable APP_SERVER_PORT: server.port: 'x' is not a whole number "
-        "(this property is also set in application.yml:1:16)"
-    ]
+    (problem,) = folder.problems(environ={"APP_SERVER_PORT": "x"})
+    assert problem.startswith("environment variable APP_SERVER_PORT: server.port: 'x' is not a whole number")
+    assert problem.endswith(" (this property is also set in application.yml:1:16)")
 
 
 class RequiredProperties(ConfigProperties, prefix="required"):
@@ -252,9 +258,9 @@ def test_a_required_value_of_a_section_nobody_mentions_waits_for_its_use(folder:
     """An installed starter may be switched off."""
     environment = folder.load(models=[RequiredProperties])
     environment.check()
-    with pytest.raises(ConfigurationError, match="required.url must be set"):
+    with pytest.raises(ConfigurationError, match=r"required\.url must be set"):
         environment.bind(RequiredProperties)
-    with pytest.raises(ConfigurationError, match="required.url must be set"):
+    with pytest.raises(ConfigurationError, match=r"required\.url must be set"):
         environment.check(required=[RequiredProperties])
 
 
@@ -285,7 +291,7 @@ class PairProperties(ConfigProperties, prefix="pair"):
 
 class LeakingProperties(ConfigProperties, prefix="leaking"):
     password: Annotated[str, Field()] = ""
-    nested: dict[str, Any] = {}
+    nested: dict[str, Any] = Field(default={})
 
     @model_validator(mode="after")
     def _leak(self) -> LeakingProperties:
@@ -304,7 +310,7 @@ def test_a_rule_over_several_fields_points_at_the_section(folder: ConfigFolder) 
 def test_a_validator_that_shows_a_secret_is_silenced(folder: ConfigFolder) -> None:
     """The message of another's code is masked as well (FA9)."""
     assert folder.problems(models=[LeakingProperties], inline="leaking: {password: hunter2}") == [
-        "<inline>:1:1: leaking: cannot log in with ******"
+        "<inline>:1:1: leaking cannot log in with ******"
     ]
 
 

@@ -152,8 +152,7 @@ def test_a_missing_import_names_where_it_was_asked_for(folder: ConfigFolder) -> 
     folder.write("application.yml", "app:\n  config:\n    import: [optional:no.yml, conf/secret.yml]\n")
     folder.write("conf/secrets.yml", "")
     assert folder.problems() == [
-        "application.yml:3:31: 'conf/secret.yml' cannot be read: there is no conf/secret.yml. "
-        "Did you mean: secrets.yml"
+        "application.yml:3:31: 'conf/secret.yml' cannot be read: there is no conf/secret.yml. Did you mean: secrets.yml"
     ]
 
 
@@ -172,6 +171,12 @@ def test_an_import_may_use_placeholders(folder: ConfigFolder) -> None:
     assert ports(folder.load(environ={"ETC": "etc"})) == 5
 
 
+def test_a_placeholder_that_cannot_be_replaced_is_told_once(folder: ConfigFolder) -> None:
+    """Neither twice nor as a missing file."""
+    (problem,) = folder.problems(inline="app: {config: {import: '${NOWHERE}.yml'}}")
+    assert problem == ("<inline>:1:24: app.config.import: nothing sets 'NOWHERE' for the placeholder '${NOWHERE}'")
+
+
 def test_an_import_may_come_from_the_command_line(folder: ConfigFolder) -> None:
     """It stands above all files."""
     folder.write("application.yml", "server: {port: 1}")
@@ -182,9 +187,7 @@ def test_an_import_may_come_from_the_command_line(folder: ConfigFolder) -> None:
 def test_an_unknown_kind_of_import_is_a_problem(folder: ConfigFolder) -> None:
     """It is not taken for a file's name."""
     folder.write("application.yml", "app.config.import: configtre:/run/secrets/")
-    assert folder.problems() == [
-        "application.yml:1:20: 'configtre:' is no kind of import. Did you mean: configtree:"
-    ]
+    assert folder.problems() == ["application.yml:1:20: 'configtre:' is no kind of import. Did you mean: configtree:"]
 
 
 def test_a_config_tree_is_keys_by_file_name(folder: ConfigFolder) -> None:

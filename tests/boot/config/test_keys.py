@@ -164,13 +164,19 @@ class MeasureProperties(ConfigProperties):
 
 
 class ShortProperties(ConfigProperties, prefix="short"):
-    measures: dict[str, MeasureProperties] = {}
-    levels: dict[str, list[str] | MeasureProperties] = {}
+    measures: dict[str, MeasureProperties] = Field(default={})
+    levels: dict[str, list[str] | MeasureProperties] = Field(default={})
 
 
 def test_a_model_may_read_short_forms_itself(folder: ConfigFolder) -> None:
     """What it does not understand is still told with its place."""
-    text = "short:\n  measures:\n    qty: {sum: q, format: f}\n    odd: {sum: q, fromat: f}\n  levels: {a: [x], b: {avg: y}}\n"
+    text = """\
+short:
+  measures:
+    qty: {sum: q, format: f}
+    odd: {sum: q, fromat: f}
+  levels: {a: [x], b: {avg: y}}
+"""
     environment = folder.load(inline=text, models=[ShortProperties])
     assert [str(problem) for problem in environment.problems] == [
         "<inline>:4:19: unknown key 'fromat' in 'short.measures.odd'. Did you mean: format"
@@ -178,7 +184,7 @@ def test_a_model_may_read_short_forms_itself(folder: ConfigFolder) -> None:
 
 
 class RecursiveProperties(ConfigProperties, prefix="recursive"):
-    children: dict[str, RecursiveProperties] = {}
+    children: dict[str, RecursiveProperties] = Field(default={})
     some_size: int = 0
 
 

@@ -64,9 +64,7 @@ def test_the_whole_environment_is_seen(folder: ConfigFolder) -> None:
 def test_defaults_of_models_are_not_seen(folder: ConfigFolder) -> None:
     """Only what is written counts, so that what a file says does not depend on what is installed."""
     (problem,) = folder.problems(inline="database: {path: '${server.host}'}")
-    assert problem == (
-        "<inline>:1:18: database.path: nothing sets 'server.host' for the placeholder '${server.host}'"
-    )
+    assert problem == ("<inline>:1:18: database.path: nothing sets 'server.host' for the placeholder '${server.host}'")
 
 
 def test_a_missing_key_suggests_near_ones(folder: ConfigFolder) -> None:
@@ -142,7 +140,9 @@ def test_random_numbers(folder: ConfigFolder, written: str, low: int, high: int)
 
 def test_random_texts_differ_from_each_other_but_not_from_themselves(folder: ConfigFolder) -> None:
     """A value is drawn once for each place; claiming again does not draw again."""
-    environment = Environment.load(directory=folder.path, inline="a: ${random.uuid}\nb: ${random.value}\nc: ${random.value}")
+    environment = Environment.load(
+        directory=folder.path, inline="a: ${random.uuid}\nb: ${random.value}\nc: ${random.value}"
+    )
     first = [environment.get(key) for key in "abc"]
     environment.claim([])
     assert [environment.get(key) for key in "abc"] == first
@@ -151,7 +151,9 @@ def test_random_texts_differ_from_each_other_but_not_from_themselves(folder: Con
 
 def test_expansion_is_bounded(folder: ConfigFolder) -> None:
     """Ten doublings of a text, and of a list, end in a problem."""
-    text = "\n".join(f"k{n}: '${{k{n + 1}}}${{k{n + 1}}}${{k{n + 1}}}${{k{n + 1}}}'" for n in range(12)) + "\nk12: xxxx\n"
+    text = (
+        "\n".join(f"k{n}: '${{k{n + 1}}}${{k{n + 1}}}${{k{n + 1}}}${{k{n + 1}}}'" for n in range(12)) + "\nk12: xxxx\n"
+    )
     assert any("grows beyond" in problem for problem in folder.problems(inline=text, models=[]))
-    text = "\n".join(f"k{n}: {['${k%d}' % (n + 1)] * 4}" for n in range(12)) + "\nk12: [x, x]\n"
+    text = "\n".join(f"k{n}: {[f'${{k{n + 1}}}'] * 4}" for n in range(12)) + "\nk12: [x, x]\n"
     assert any("values" in problem for problem in folder.problems(inline=text, models=[]))

@@ -122,10 +122,17 @@ def test_the_location_may_come_from_the_environment(folder: ConfigFolder, variab
 def test_a_missing_location_that_was_asked_for_is_a_problem(folder: ConfigFolder) -> None:
     """It names who asked, what is missing, and what is near."""
     folder.write("application.yml", "")
-    assert folder.problems(config=Path("aplication.yml")) == [
-        f"--config: '{folder.path / 'aplication.yml'}' cannot be read: there is no aplication.yml. "
-        "Did you mean: application.yml"
-    ]
+    (problem,) = folder.problems(config=Path("aplication.yml"))
+    assert problem.startswith(
+        f"--config: '{folder.path / 'aplication.yml'}' cannot be read: there is no aplication.yml"
+    )
+    assert problem.endswith(". Did you mean: application.yml")
+
+
+def test_a_missing_file_is_a_problem_although_its_variant_exists(folder: ConfigFolder) -> None:
+    """``my-dev.yml`` does not stand in for ``my.yml``."""
+    folder.write("my-dev.yml", "")
+    assert len(folder.problems(config=Path("my.yml"), profiles=["dev"])) == 1
 
 
 def test_a_folder_without_configuration_is_a_problem_when_asked_for(folder: ConfigFolder) -> None:

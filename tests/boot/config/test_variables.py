@@ -35,7 +35,7 @@ from tests.boot.config.conftest import MODELS, ConfigFolder
         ("APP_SERVER_TLS", "{keyPassword: x}", "server.tls", {"key-password": "x"}),
         ("APP_SECURITY_USERS_ADMIN_PASSWORD", "x", "security.users.admin.password", "x"),
         ("APP_SECURITY_USERS_JOHN_DOE_PASSWORD", "x", "security.users.john_doe.password", "x"),
-        ("APP_DATABASE_TABLES_ORDERS_COLUMNS_O_ORDERKEY", "bigint", "database.tables.orders.columns.o_orderkey", "bigint"),
+        ("APP_DATABASE_TABLES_T_COLUMNS_O_ORDERKEY", "bigint", "database.tables.t.columns.o_orderkey", "bigint"),
         ("APP_SCHEMAS", "{Sales: {tpch: {measures: {n: {count: '*'}}}}}", "schemas.Sales.tpch.measures.n.count", "*"),
         ("APP_NAME", "shop", "app.name", "shop"),
         ("APP_APP_NAME", "shop", "app.name", "shop"),
@@ -157,14 +157,14 @@ def test_the_application_json_is_yaml_with_lines(folder: ConfigFolder) -> None:
 class Leaf(ConfigProperties):
     a_b: int = 0
     ab_c: int = 0
-    flat: list[int] = []
+    flat: list[int] = Field(default=[])
 
 
 class Branch(ConfigProperties):
     leaf: Leaf = Leaf()
     long_name_of_it: int = 0
-    by_key: dict[str, Leaf] = {}
-    many: list[Leaf] = []
+    by_key: dict[str, Leaf] = Field(default={})
+    many: list[Leaf] = Field(default=[])
 
 
 class TreeProperties(ConfigProperties, prefix="tree.of"):

@@ -142,8 +142,8 @@ def test_a_large_text_is_refused_by_its_size() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [1, 2\nb: 3\n", "a.yml:2:2: the list is not closed with ']'"),
-        ("a: {b: 1\n", "a.yml:2:1: the map is not closed with '}'"),
+        ("a: [1, 2\nb: 3\n", "a.yml:2:2: the list that begins in line 1 is not closed"),
+        ("a: {b: 1\n", "a.yml:2:1: the map that begins in line 1 is not closed"),
         ("a: 'x\nb: 2\n", "a.yml:1:4: the quoted text that begins here is not closed"),
         ("a: b: c\n", "a.yml:1:5: a ':' cannot stand here"),
         ("a:\n\tb: 1\n", "a.yml:2:1: a tab cannot indent YAML"),

@@ -1,32 +1,76 @@
-"""The words for what is wrong with a graph: what asks, what is missing, what was ruled out and why, what to do."""
+"""What can be wrong with a graph of components, and the words for it: who asks, what was ruled out, what to do."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app_framework.boot.assembly import DuplicateName
-from app_framework.boot.definition import UnresolvableHintError, describe, locate, type_name
-from app_framework.boot.failure import FailureAnalysis
+from app_framework.boot.definition import Definition, UnresolvableHintError, describe, locate, type_name
 from app_framework.boot.known_starters import KNOWN_STARTERS
+from app_framework.boot.report import ReportEntry
 from app_framework.boot.sources import InvalidSourceError
-from app_framework.boot.wiring import (
-    Ambiguous,
-    Cycle,
-    Missing,
-    WiderScope,
-    WiringError,
-    WiringProblem,
-    is_plain_value,
-    written,
-)
+from app_framework.errors import FrameworkError
 
 
-def analyze_wiring(error: WiringError) -> FailureAnalysis:
-    """Return one report of everything that is wrong with the graph."""
-    descriptions = [describe_problem(problem) for problem in error.problems]
-    actions = list(dict.fromkeys(advise(problem) for problem in error.problems))
-    return FailureAnalysis("\n\n".join(descriptions), "\n".join(actions))
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A component asks for a type that nothing provides."""
+
+    asker: str
+    place: str
+    parameter: str
+    type: Any
+    qualifier: str | None
+    ruled_out: tuple[ReportEntry, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """A component asks for one of a type that several provide."""
+
+    asker: str
+    place: str
+    parameter: str
+    type: Any
+    candidates: tuple[Definition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Components need each other."""
+
+    definitions: tuple[Definition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WiderScope:
+    """A component that lives as long as the application asks for one that lives as long as a request."""
+
+    asker: Definition
+    parameter: str
+    needed: Definition
+
+
+WiringProblem = Missing | Ambiguous | Cycle | WiderScope | DuplicateName | UnresolvableHintError | InvalidSourceError
+
+
+class WiringError(FrameworkError):
+    """The graph of components cannot be built; nothing was created.
+
+    Attributes:
+        problems: everything that is wrong with it.
+    """
+
+    def __init__(self, problems: Sequence[WiringProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(describe_problem(problem) for problem in self.problems)
 
 
 def describe_problem(problem: WiringProblem) -> str:
@@ -143,3 +187,15 @@ def _draw_cycle(problem: Cycle) -> str:
             lines.append("  ↑     ↓")
         lines.append(f"  |  {name}")
     return "\n".join([*lines, "  └─────┘"])
+
+
+def is_plain_value(wanted: Any) -> bool:
+    """Tell whether a type is one that is configured rather than injected: ``str``, ``int``, ``None`` …"""
+    return wanted is None or wanted is Any or getattr(builtins, getattr(wanted, "__name__", ""), None) is wanted
+
+
+def written(parameter_type: Any) -> str:
+    """Return a type as a message shows it: with its module, unless it is built in."""
+    if isinstance(parameter_type, type) and parameter_type.__module__ != "builtins":
+        return f"{parameter_type.__module__}.{parameter_type.__qualname__}"
+    return "an untyped value" if parameter_type is None else type_name(parameter_type)

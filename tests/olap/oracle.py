@@ -1,0 +1,159 @@
+"""A second cube engine of a hundred lines of plain Python, slow and obvious: what `Cube` answers must be the same.
+
+It shares nothing with the engine but the shape of the question. Rows are dicts, references are dictionaries,
+aggregations are loops. Text compares by code point because Python's does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+Row = Mapping[str, Any]
+Value = Any
+
+
+@dataclass(frozen=True)
+class OracleMeasure:
+    """An aggregation over the rows of a cell, or, with `uses`, a formula over other measures."""
+
+    compute: Callable[..., Value]
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OracleCube:
+    """Levels are functions of a fact row, whose references have been followed already."""
+
+    facts: Sequence[Row]
+    levels: Mapping[str, Callable[[Row], Value]]
+    hierarchies: Mapping[str, Sequence[str]]
+    measures: Mapping[str, OracleMeasure]
+
+    def answer(self, question: Mapping[str, Any]) -> tuple[list[tuple[Value, ...]], list[int]]:
+        """Return rows and grouping of the answer."""
+        names = list(question.get("levels", ()))
+        kept = [row for row in self.facts if self._keeps(row, question.get("where", {}))]
+        details = self._cells(kept, names, range(len(names)))
+        order = question.get("order", ())
+        details = self._sorted(details, names, question["measures"], order)
+        if names:
+            details = details[question.get("offset", 0) :]
+            if question.get("limit") is not None:
+                details = details[: question["limit"]]
+        rows, grouping = details, [0] * len(details)
+        for prefix in self._totals(names, question.get("totals", "none")):
+            cells = self._sorted(self._cells(kept, names, range(prefix)), names, question["measures"], order)
+            rows = rows + cells
+            grouping += [sum(1 << i for i in range(prefix, len(names)))] * len(cells)
+        return [self._row(cell, names, question["measures"]) for cell in rows], grouping
+
+    def _totals(self, names: Sequence[str], totals: str) -> Iterable[int]:
+        if totals == "none" or not names:
+            return []
+        return [0] if totals == "grand" else range(len(names) - 1, -1, -1)
+
+    def _cells(self, rows: Sequence[Row], names: Sequence[str], keys: Iterable[int]) -> list[dict[str, Value]]:
+        wanted = [names[i] for i in keys]
+        groups: dict[tuple[Value, ...], list[Row]] = {} if wanted else {(): []}
+        for row in rows:
+            groups.setdefault(tuple(self.levels[name](row) for name in wanted), []).append(row)
+        return [
+            {**dict.fromkeys(names), **dict(zip(wanted, key, strict=True)), **self._numbers(members)}
+            for key, members in groups.items()
+        ]
+
+    def _numbers(self, rows: Sequence[Row]) -> dict[str, Value]:
+        numbers: dict[str, Value] = {}
+        for name, measure in self.measures.items():
+            if not measure.uses:
+                numbers[name] = measure.compute(rows)
+        for name, measure in self.measures.items():
+            if measure.uses:
+                numbers[name] = measure.compute(*(numbers[used] for used in measure.uses))
+        return numbers
+
+    def _sorted(
+        self, cells: list[dict[str, Value]], names: Sequence[str], measures: Sequence[str], order: Sequence[Any]
+    ) -> list[dict[str, Value]]:
+        for name in reversed(names):
+            cells = _by(cells, name, descending=False)
+        for each in reversed(order):
+            cells = _by(cells, each["by"], descending=each.get("descending", False))
+        return cells
+
+    def _row(self, cell: Mapping[str, Value], names: Sequence[str], measures: Sequence[str]) -> tuple[Value, ...]:
+        return tuple(cell[name] for name in [*names, *measures])
+
+    def _keeps(self, row: Row, where: Mapping[str, Any]) -> bool:
+        return all(self._passes(row, name, wanted) for name, wanted in where.items())
+
+    def _passes(self, row: Row, name: str, wanted: Any) -> bool:
+        if isinstance(wanted, dict) and "path" in wanted:
+            levels = self.hierarchies[name]
+            return any(
+                all(self.levels[level](row) == member for level, member in zip(levels, path, strict=False))
+                for path in wanted["path"]
+            )
+        value = self.levels[name](row)
+        if not isinstance(wanted, dict):
+            return value in (wanted if isinstance(wanted, list) else [wanted])
+        if "not" in wanted:
+            return value not in (wanted["not"] if isinstance(wanted["not"], list) else [wanted["not"]])
+        if value is None:
+            return False
+        if "prefix" in wanted:
+            return bool(value.startswith(wanted["prefix"]))
+        above = wanted.get("from") is None or value >= _like(value, wanted["from"])
+        return above and (wanted.get("to") is None or value <= _like(value, wanted["to"]))
+
+
+def _like(value: Value, bound: Value) -> Value:
+    return date.fromisoformat(bound) if isinstance(value, date) else bound
+
+
+def _by(cells: list[dict[str, Value]], name: str, *, descending: bool) -> list[dict[str, Value]]:
+    """Sort stably, nothing last in both directions."""
+    known = sorted((c for c in cells if c[name] is not None), key=lambda c: c[name], reverse=False)
+    if descending:
+        # `reverse=True` keeps equal elements in their order, which is what a stable descending sort needs.
+        known = sorted((c for c in cells if c[name] is not None), key=lambda c: c[name], reverse=True)
+    return known + [c for c in cells if c[name] is None]
+
+
+def values(rows: Iterable[Row], read: Callable[[Row], Value]) -> list[Value]:
+    """Return what is there; aggregations leave nulls out."""
+    return [value for row in rows if (value := read(row)) is not None]
+
+
+def total(numbers: Sequence[Value]) -> Value:
+    """Return the sum, nothing for nothing; floats are added without losing digits."""
+    if not numbers:
+        return None
+    if isinstance(numbers[0], float):
+        return math.fsum(numbers)
+    return sum(numbers, Decimal(0) if isinstance(numbers[0], Decimal) else 0)
+
+
+def mean(numbers: Sequence[Value]) -> float | None:
+    """Return the exact mean as a float."""
+    return float(sum(map(Fraction, numbers)) / len(numbers)) if numbers else None
+
+
+def median(numbers: Sequence[Value]) -> float | None:
+    """Return the middle value, the mean of the two middle ones of an even number."""
+    if not numbers:
+        return None
+    ordered = sorted(map(Fraction, numbers))
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return float((low + high) / 2)
+
+
+def ratio(a: Value, b: Value) -> float | None:
+    """Return a quotient; nothing for nothing, and nothing for a division by zero."""
+    return None if a is None or b is None or b == 0 else float(Fraction(a) / Fraction(b))
