@@ -43,7 +43,7 @@ class Target:
         return "missed" if best > self.limit else "unclear"
 
     def __str__(self) -> str:
-        text = f"≤ {self.limit:g} ms" if self.of == "ms" else f"≤ {self.limit:.2f} ×"
+        text = f"≤ {self.limit:g} ms" if self.of == "ms" else f"≤ {self.limit:.2f}"
         return text if self.binding else f"({text})"
 
 
@@ -129,7 +129,9 @@ Opening = Callable[[], AbstractContextManager[Sequence[Case]]]
 """Starts what some cases need, servers for instance, and ends it."""
 
 
-def measure(openings: Sequence[Opening], *, rounds: int, time_limit_s: float, tell: Callable[[str], None]) -> list[Line]:
+def measure(
+    openings: Sequence[Opening], *, rounds: int, time_limit_s: float, tell: Callable[[str], None]
+) -> list[Line]:
     """Measure cases in rounds and return a line for each case and reference, in the order of the cases.
 
     Args:

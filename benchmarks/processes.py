@@ -75,7 +75,9 @@ def run_ms(command: Sequence[str]) -> float:
         subprocess.CalledProcessError: it failed.
     """
     started = time.perf_counter()
-    subprocess.run(command, check=True, cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S)
+    subprocess.run(
+        command, check=True, cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S
+    )
     return (time.perf_counter() - started) * 1000
 
 

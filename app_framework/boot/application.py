@@ -202,7 +202,7 @@ def _summary(context: ApplicationContext) -> str:
         python_version=platform.python_version(),
         pid=os.getpid(),
         profiles=environment.active_profiles,
-        sources=[source.name for source in environment.sources],
+        sources=context.source_names(),
         starters=context.starter_lines(),
         components=len(context.definitions),
         elapsed_s=context.startup.elapsed_s,

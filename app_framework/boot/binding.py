@@ -16,7 +16,7 @@ from app_framework.boot.config_errors import ConfigProblem
 from app_framework.boot.expectation import choices, expected, one_of
 from app_framework.boot.origin import Origin
 from app_framework.boot.properties import ConfigProperties, Located, prefix_of
-from app_framework.boot.property_source import ConfigValue, Path_, dotted
+from app_framework.boot.property_source import ConfigValue, KeyPath, dotted
 from app_framework.boot.secrecy import MASK, scrub
 from app_framework.boot.shape import Shape, shape_of_models
 from app_framework.boot.text_value import takes_boolean, wants_text
@@ -43,8 +43,8 @@ class BindingContext:
     root: ConfigValue
     shape: Shape
     directory: Path
-    secret: Callable[[Path_], bool]
-    also: Callable[[Path_], Sequence[Origin]]
+    secret: Callable[[KeyPath], bool]
+    also: Callable[[KeyPath], Sequence[Origin]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,13 @@ def plain_input(value: ConfigValue, shape: Shape | None, directory: Path) -> obj
 class _Translation:
     """Turns the errors of one validation into problems with place, value and advice."""
 
-    def __init__(self, context: BindingContext, prefix: Path_) -> None:
+    def __init__(self, context: BindingContext, prefix: KeyPath) -> None:
         self._context = context
         self._prefix = prefix
 
     def problems(self, error: ValidationError) -> list[ConfigProblem]:
         """Return one problem for each place; the members of a union share their place."""
-        places: dict[Path_, list[ErrorDetails]] = {}
+        places: dict[KeyPath, list[ErrorDetails]] = {}
         for detail in error.errors(include_url=False):
             if detail["type"] == "default_factory_not_called":  # what it depends on is told already
                 continue
@@ -116,7 +116,7 @@ class _Translation:
         deepest = [path for path in places if not any(_is_below(other, path) for other in places)]
         return [self._problem(path, places[path]) for path in places if path in deepest]
 
-    def _path(self, detail: ErrorDetails) -> Path_:
+    def _path(self, detail: ErrorDetails) -> KeyPath:
         """Return the place an error is about; what pydantic calls the members of unions is left out."""
         value: ConfigValue | None = self._context.root.find(self._prefix)
         path = list(self._prefix)
@@ -130,7 +130,7 @@ class _Translation:
                 path.append(step)
         return tuple(path)
 
-    def _problem(self, path: Path_, details: Sequence[ErrorDetails]) -> ConfigProblem:
+    def _problem(self, path: KeyPath, details: Sequence[ErrorDetails]) -> ConfigProblem:
         first = details[0]
         key = dotted(path) or "the configuration"
         if first["type"] == "missing":
@@ -148,7 +148,7 @@ class _Translation:
         action = f"Set {key} to '{near[0]}'." if near else f"Correct the value of {key}."
         return ConfigProblem("bad-value", message, self._origin(path), near, action, key=key)
 
-    def _missing(self, path: Path_) -> ConfigProblem:
+    def _missing(self, path: KeyPath) -> ConfigProblem:
         key = dotted(path)
         shape = self._context.shape.at(path)
         kind = f" ({expected(shape)})" if shape and expected(shape) else ""
@@ -168,7 +168,7 @@ class _Translation:
         wanted = " or ".join(dict.fromkeys(own)) or (expected(shape) if shape else "")
         return f"is not {wanted}" if wanted else (rules or [_rule(details[0])])[0]
 
-    def _shown(self, path: Path_, value: ConfigValue | None) -> str:
+    def _shown(self, path: KeyPath, value: ConfigValue | None) -> str:
         """Return the refused value as it may be shown."""
         if value is None:
             return ""
@@ -181,7 +181,7 @@ class _Translation:
         text = scrub(value.text if value.text is not None else str(value.value))
         return f"'{text[:_VALUE_LENGTH_MAX]}…'" if len(text) > _VALUE_LENGTH_MAX else f"'{text}'"
 
-    def _elsewhere(self, path: Path_) -> str:
+    def _elsewhere(self, path: KeyPath) -> str:
         others = self._context.also(path)
         return f" (this property is also set in {', '.join(map(str, others))})" if others else ""
 
@@ -194,7 +194,7 @@ class _Translation:
                 message = message.replace(text, MASK)
         return message
 
-    def _origin(self, path: Path_, of_key: bool = False) -> Origin | None:
+    def _origin(self, path: KeyPath, of_key: bool = False) -> Origin | None:
         while path:
             found = self._context.root.find(path)
             if found:
@@ -211,7 +211,7 @@ def _sentence(key: str, shown: str, reason: str) -> str:
     return f"{key} {reason}" if goes_on else f"{key}: {reason}"
 
 
-def _is_below(path: Path_, other: Path_) -> bool:
+def _is_below(path: KeyPath, other: KeyPath) -> bool:
     return len(path) > len(other) and path[: len(other)] == other
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from app_framework.boot.config_errors import ConfigProblem
 from app_framework.boot.known_starters import KNOWN_STARTERS
 from app_framework.boot.origin import Origin
-from app_framework.boot.property_source import ConfigValue, Path_, dotted
+from app_framework.boot.property_source import ConfigValue, KeyPath, dotted
 from app_framework.boot.shape import Shape
 from app_framework.errors import near_matches
 
@@ -38,7 +38,7 @@ class Canonical:
         """Return the root of a source in canonical spelling."""
         return self.value(root, self.shape, ())
 
-    def value(self, value: ConfigValue, shape: Shape | None, path: Path_) -> ConfigValue:
+    def value(self, value: ConfigValue, shape: Shape | None, path: KeyPath) -> ConfigValue:
         """Return a value in canonical spelling, given what is accepted at its place."""
         if shape is None:
             return value
@@ -51,18 +51,19 @@ class Canonical:
             return replace(value, value={}, text=None)  # a section with all its keys commented out
         return value
 
-    def _map(self, value: ConfigValue, keys: dict[str, ConfigValue], shape: Shape, path: Path_) -> ConfigValue:
-        if shape.values is not None:
-            spelled = {key: self.value(child, shape.child(key), (*path, key)) for key, child in keys.items()}
-            return replace(value, value=spelled)
-        if not shape.has_fields:
+    def _map(self, value: ConfigValue, keys: dict[str, ConfigValue], shape: Shape, path: KeyPath) -> ConfigValue:
+        if shape.values is None and not shape.has_fields:
             return value
         found: dict[str, ConfigValue] = {}
         for key, child in keys.items():
-            self._place(found, key, child, shape, path)
+            if shape.values is None:
+                self._place(found, key, child, shape, path)
+            else:
+                name, entry = _entry(key, child, shape.values)
+                self._put(found, name, self.value(entry, shape.child(name), (*path, name)), path)
         return replace(value, value=found)
 
-    def _place(self, found: dict[str, ConfigValue], key: str, child: ConfigValue, shape: Shape, path: Path_) -> None:
+    def _place(self, found: dict[str, ConfigValue], key: str, child: ConfigValue, shape: Shape, path: KeyPath) -> None:
         """Put one key of a model's map under its canonical name."""
         name = shape.field_named(key)
         if name is None and "." in key:
@@ -74,11 +75,13 @@ class Canonical:
             if not shape.takes_other_keys:
                 self.unknown.append(unknown_key(key, shape, path, child.key_origin, self.shape))
             name = key
-        child = self.value(child, shape.child(name), (*path, name))
-        found[name] = self._combined(found[name], child, (*path, name)) if name in found else child
+        self._put(found, name, self.value(child, shape.child(name), (*path, name)), path)
         return None
 
-    def _combined(self, first: ConfigValue, second: ConfigValue, path: Path_) -> ConfigValue:
+    def _put(self, found: dict[str, ConfigValue], key: str, child: ConfigValue, path: KeyPath) -> None:
+        found[key] = self._combined(found[key], child, (*path, key)) if key in found else child
+
+    def _combined(self, first: ConfigValue, second: ConfigValue, path: KeyPath) -> ConfigValue:
         """Return two spellings of one map as one; two values for one key are refused."""
         if not (isinstance(first.value, dict) and isinstance(second.value, dict)):
             message = f"{dotted(path)} is written twice; the first is at {first.key_origin}"
@@ -93,7 +96,24 @@ class Canonical:
         return replace(first, value=keys)
 
 
-def unknown_key(key: str, shape: Shape, path: Path_, origin: Origin | None, root: Shape) -> ConfigProblem:
+def _entry(key: str, child: ConfigValue, values: Shape) -> tuple[str, ConfigValue]:
+    """Return the entry of a map that one line means: ``users.ana.password: x`` is about ``ana``.
+
+    Keys of maps may hold dots themselves, so a key is taken apart only where its value cannot be a whole entry.
+    """
+    if "." not in key or values.scalars or values.anything or values.items:
+        return key, child
+    if isinstance(child.value, dict) and (not child.value or any(map(values.field_named, child.value))):
+        return key, child
+    parts = key.split(".")
+    for at in range(1, len(parts)):
+        if values.field_named(parts[at]):
+            inner = ConfigValue({".".join(parts[at:]): child}, child.key_origin, child.key_origin)
+            return ".".join(parts[:at]), inner
+    return key, child
+
+
+def unknown_key(key: str, shape: Shape, path: KeyPath, origin: Origin | None, root: Shape) -> ConfigProblem:
     """Return the problem of a key that the models at its place do not have."""
     if not path:
         return unknown_section(key, shape, origin)

@@ -17,7 +17,7 @@ from app_framework.boot.places import find_path
 from app_framework.boot.properties import ConfigProperties, prefix_of
 from app_framework.boot.property_source import (
     ConfigValue,
-    Path_,
+    KeyPath,
     PropertySource,
     empty,
     from_python,
@@ -162,7 +162,7 @@ class Composition:
         context = BindingContext(self.resolved, self.shape, self.gathered.directory, self.is_secret, self._overridden)
         return {model: bind(model, context) for model in self.models}
 
-    def _overridden(self, path: Path_) -> list[Origin]:
+    def _overridden(self, path: KeyPath) -> list[Origin]:
         """Return where else a key is set, the highest first."""
         found = [source.root.find(path) for source in reversed(self.sources)]
         origins = [value.origin for value in found if value is not None and not isinstance(value.value, dict)]
@@ -170,7 +170,7 @@ class Composition:
 
     # Keys
 
-    def path(self, key: str | Sequence[str | int]) -> Path_:
+    def path(self, key: str | Sequence[str | int]) -> KeyPath:
         """Return the exact path that a key means."""
         if not isinstance(key, str):
             steps = tuple(key)
@@ -182,14 +182,14 @@ class Composition:
         """Return the resolved value at a key."""
         return self.resolved.find(self.path(key))
 
-    def _place(self, key: str) -> Path_ | None:
+    def _place(self, key: str) -> KeyPath | None:
         """Return where a dotted key leads; also into sections that nobody claims, as far as they are there."""
         found = find_path(key, self.shape, self._whole)
         if found is None and self._whole.find(segments(key)) is not None:
             return segments(key)
         return found
 
-    def _spelled(self, steps: Path_) -> Path_:
+    def _spelled(self, steps: KeyPath) -> KeyPath:
         """Return a path with the canonical names of known fields."""
         shape: Shape | None = self.shape
         spelled: list[str | int] = []
@@ -201,11 +201,11 @@ class Composition:
 
     # Secrets
 
-    def is_secret(self, path: Path_) -> bool:
+    def is_secret(self, path: KeyPath) -> bool:
         """Return whether a value must not be shown: by its type, by its name, or because it came from a secret."""
         return self._plainly_secret(path) or any(path[: len(taint)] == taint for taint in self._tainted)
 
-    def _plainly_secret(self, path: Path_) -> bool:
+    def _plainly_secret(self, path: KeyPath) -> bool:
         shape: Shape | None = self.shape
         for at, step in enumerate(path):
             shape = shape.child(step) if shape else None
@@ -216,7 +216,7 @@ class Composition:
                 return True
         return False
 
-    def masked(self, path: Path_, value: object) -> object:
+    def masked(self, path: KeyPath, value: object) -> object:
         """Return a value as it may be shown."""
         if isinstance(value, Mapping):
             return {key: self.masked((*path, str(key)), child) for key, child in value.items()}
@@ -234,7 +234,7 @@ def _over_each_other(roots: Iterable[ConfigValue]) -> ConfigValue:
     return whole
 
 
-def _is_last_name(path: Path_, at: int) -> bool:
+def _is_last_name(path: KeyPath, at: int) -> bool:
     return not any(isinstance(step, str) for step in path[at + 1 :])
 
 

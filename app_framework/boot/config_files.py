@@ -13,7 +13,7 @@ from app_framework.boot.config_errors import ConfigProblem
 from app_framework.boot.config_tree import read_config_tree
 from app_framework.boot.origin import Origin
 from app_framework.boot.profiles import Profiles, ProfileSyntaxError
-from app_framework.boot.property_source import ConfigValue, Path_, PropertySource
+from app_framework.boot.property_source import ConfigValue, KeyPath, PropertySource
 from app_framework.boot.shape import shape_of_models
 from app_framework.boot.yaml_source import YamlText, read_yaml
 from app_framework.errors import near_matches
@@ -26,7 +26,7 @@ _DOCUMENTS_MAX = 1000
 _GATE = ("app", "config", "activate", "on-profile")
 _IMPORT = ("app", "config", "import")
 
-Substitute = Callable[[ConfigValue, ConfigValue, Path_], ConfigValue]
+Substitute = Callable[[ConfigValue, ConfigValue, KeyPath], ConfigValue]
 
 
 @dataclass(frozen=True, slots=True)

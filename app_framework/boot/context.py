@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from dependency_injector.containers import DynamicContainer
 
 T = TypeVar("T")
+GIVEN_IN_CODE = "Application(name=…)"
+"""The source of what the code says; below everything that is configured."""
 _logger = getLogger(__name__)
 
 
@@ -147,7 +149,7 @@ class ApplicationContext:
             self.installed = self._discover()
         auto = self.installed.auto_configurations
         with self.startup.step("configuration"):
-            defaults: list[tuple[str, Mapping[str, object]]] = [("application", {"app": {"name": launch.name}})]
+            defaults: list[tuple[str, Mapping[str, object]]] = [(GIVEN_IN_CODE, {"app": {"name": launch.name}})]
             defaults += [(f"defaults of {each.id}", each.mark.defaults) for each in auto if each.mark.defaults]
             models: dict[type[ConfigProperties], None] = dict.fromkeys((AppProperties, LoggingProperties))
             models.update(dict.fromkeys(property_models(launch.sources, auto)))
@@ -343,6 +345,11 @@ class ApplicationContext:
     def overridden(self) -> frozenset[str]:
         """Names of the components that a test replaced."""
         return frozenset(self._assembly.overridden)
+
+    def source_names(self) -> list[str]:
+        """Return where the configuration comes from, the strongest first; sources that set nothing are left out."""
+        used = (source for source in self.environment.sources if any(True for _ in source.entries()))
+        return [source.name for source in used if source.name != GIVEN_IN_CODE]
 
     def starter_lines(self) -> list[StarterLine]:
         """Return each installed starter, whether it is on, and the sentence that decided."""

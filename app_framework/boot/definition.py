@@ -111,11 +111,18 @@ class Definition:
 
 
 class UnresolvableHintError(Exception):
-    """A type hint names something that its module does not hold at run time."""
+    """A type hint names something that its module does not hold at run time.
 
-    def __init__(self, target: object, name: str) -> None:
+    Attributes:
+        target: the class or function that was read.
+        name: what the hint names.
+        module: where the hint is written, which may be a base class's module.
+    """
+
+    def __init__(self, target: object, name: str, module: str) -> None:
         self.target = target
         self.name = name
+        self.module = module
         super().__init__(target, name)
 
     def __str__(self) -> str:
@@ -191,7 +198,7 @@ def _hints(target: object, function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError as error:
-        raise UnresolvableHintError(target, error.name or str(error)) from error
+        raise UnresolvableHintError(target, error.name or str(error), function.__module__) from error
 
 
 def _parameter(name: str, hint: Any, has_default: bool) -> Parameter:

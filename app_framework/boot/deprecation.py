@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from app_framework.boot.config_errors import ConfigProblem
 from app_framework.boot.properties import Deprecated
-from app_framework.boot.property_source import ConfigValue, Path_, PropertySource, dotted, merged, segments
+from app_framework.boot.property_source import ConfigValue, KeyPath, PropertySource, dotted, merged, segments
 from app_framework.boot.shape import Shape
 
 
@@ -36,7 +36,9 @@ class Deprecations:
         return carried
 
 
-def _marked(value: ConfigValue, shape: Shape | None, path: Path_) -> Iterator[tuple[Path_, ConfigValue, Deprecated]]:
+def _marked(
+    value: ConfigValue, shape: Shape | None, path: KeyPath
+) -> Iterator[tuple[KeyPath, ConfigValue, Deprecated]]:
     """Yield the values below that stand at a deprecated key."""
     if shape is None:
         return
@@ -50,20 +52,20 @@ def _marked(value: ConfigValue, shape: Shape | None, path: Path_) -> Iterator[tu
             yield from _marked(child, shape.items, (*path, at))
 
 
-def _successor(path: Path_, mark: Deprecated) -> Path_ | None:
+def _successor(path: KeyPath, mark: Deprecated) -> KeyPath | None:
     """Return the path of the replacement: one without a dot is beside the deprecated key."""
     if not mark.replacement or any(isinstance(step, int) for step in path):
         return None
     return segments(mark.replacement) if "." in mark.replacement else (*path[:-1], mark.replacement)
 
 
-def _nested(path: Path_, value: ConfigValue) -> ConfigValue:
+def _nested(path: KeyPath, value: ConfigValue) -> ConfigValue:
     for step in reversed(path):
         value = ConfigValue({str(step): value}, value.origin, value.key_origin)
     return value
 
 
-def _problem(path: Path_, value: ConfigValue, mark: Deprecated) -> ConfigProblem:
+def _problem(path: KeyPath, value: ConfigValue, mark: Deprecated) -> ConfigProblem:
     since = f" since {mark.since}" if mark.since else ""
     reason = f": {mark.reason}" if mark.reason else ""
     verb = "is deprecated" if mark.level == "warning" else "is no longer supported"

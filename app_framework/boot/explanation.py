@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app_framework.boot.origin import Origin
 from app_framework.boot.places import known_paths
 from app_framework.boot.properties import ConfigProperties, prefix_of
-from app_framework.boot.property_source import ConfigValue, Path_, PropertySource, dotted, from_python
+from app_framework.boot.property_source import ConfigValue, KeyPath, PropertySource, dotted, from_python
 from app_framework.boot.shape import key_of
 from app_framework.errors import UserError, did_you_mean, near_matches
 
@@ -75,7 +75,7 @@ def explain(composition: Composition, key: str | Sequence[str | int]) -> tuple[S
     return tuple([*found, default] if default else found)
 
 
-def _said(source: PropertySource, path: Path_) -> ConfigValue | None:
+def _said(source: PropertySource, path: KeyPath) -> ConfigValue | None:
     """Return what a source says about a path; also a placeholder that stands for a map or list around it."""
     for length in range(len(path), 0, -1):
         value = source.root.find(path[:length])
@@ -86,7 +86,7 @@ def _said(source: PropertySource, path: Path_) -> ConfigValue | None:
 
 
 def _setting(
-    composition: Composition, path: Path_, source: PropertySource, value: ConfigValue, *, winner: bool
+    composition: Composition, path: KeyPath, source: PropertySource, value: ConfigValue, *, winner: bool
 ) -> Setting:
     written = composition.masked(path, value.plain())
     holding = composition.resolved.find(path) if winner else None
@@ -115,7 +115,7 @@ def effective(composition: Composition, *, defaults: bool) -> dict[str, Setting]
     return dict(sorted(found.items()))
 
 
-def _default(composition: Composition, path: Path_, *, winner: bool) -> Setting | None:
+def _default(composition: Composition, path: KeyPath, *, winner: bool) -> Setting | None:
     """Return what the model fills in at a path."""
     for model in composition.models:
         below = {}
@@ -130,14 +130,14 @@ def _default(composition: Composition, path: Path_, *, winner: bool) -> Setting 
 
 
 def _as_default(
-    composition: Composition, model: type[ConfigProperties], path: Path_, value: object, *, winner: bool
+    composition: Composition, model: type[ConfigProperties], path: KeyPath, value: object, *, winner: bool
 ) -> Setting:
     source = f"default of {model.__name__}"
     shown = composition.masked(path, value)
     return Setting(shown, Origin(source), source, winner, composition.is_secret(path), shown)
 
 
-def _is_covered(composition: Composition, path: Path_) -> bool:
+def _is_covered(composition: Composition, path: KeyPath) -> bool:
     """Return whether a source says something about a path, or about what it is part of."""
     for length in range(len(path), 0, -1):
         found = composition.resolved.find(path[:length])
@@ -146,7 +146,7 @@ def _is_covered(composition: Composition, path: Path_) -> bool:
     return False
 
 
-def _defaults(composition: Composition, model: type[ConfigProperties]) -> Iterator[tuple[Path_, object]]:
+def _defaults(composition: Composition, model: type[ConfigProperties]) -> Iterator[tuple[KeyPath, object]]:
     """Yield every key that a model fills in, with the value as it is declared."""
     prefix = tuple(prefix_of(model).split(".")) if prefix_of(model) else ()
     yield from _model_defaults(model, prefix, None)
@@ -156,7 +156,9 @@ def _defaults(composition: Composition, model: type[ConfigProperties]) -> Iterat
             yield (*prefix, key_of(name, info)), from_python(getattr(bound, name), Origin("default")).plain()
 
 
-def _model_defaults(model: type[BaseModel], path: Path_, instance: BaseModel | None) -> Iterator[tuple[Path_, object]]:
+def _model_defaults(
+    model: type[BaseModel], path: KeyPath, instance: BaseModel | None
+) -> Iterator[tuple[KeyPath, object]]:
     for name, info in model.model_fields.items():
         here = (*path, key_of(name, info))
         if instance is not None and name in instance.model_fields_set:

@@ -11,7 +11,7 @@ from app_framework.boot.origin import Origin
 from app_framework.boot.places import Place, key_place, near_variables, variable_place
 from app_framework.boot.property_source import (
     ConfigValue,
-    Path_,
+    KeyPath,
     PropertySource,
     dotted,
     empty,
@@ -24,7 +24,7 @@ from app_framework.boot.text_value import text_value
 
 JSON_VARIABLE = "APPLICATION_JSON"
 COMMAND_LINE = Origin("command line")
-Setting = tuple[Path_, ConfigValue]
+Setting = tuple[KeyPath, ConfigValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _tree(settings: list[Setting], origin: Origin, canonical: Canonical) -> Conf
     return _grown(settings, (), origin, canonical) if settings else empty(origin)
 
 
-def _grown(settings: list[Setting], path: Path_, origin: Origin, canonical: Canonical) -> ConfigValue:
+def _grown(settings: list[Setting], path: KeyPath, origin: Origin, canonical: Canonical) -> ConfigValue:
     here = [value for rest, value in settings if not rest]
     groups: dict[str | int, list[Setting]] = {}
     for rest, value in settings:
@@ -145,7 +145,7 @@ def _grown(settings: list[Setting], path: Path_, origin: Origin, canonical: Cano
     return merged(here[0], branch) if here else branch
 
 
-def _grown_list(groups: dict[str | int, list[Setting]], path: Path_, canonical: Canonical) -> ConfigValue:
+def _grown_list(groups: dict[str | int, list[Setting]], path: KeyPath, canonical: Canonical) -> ConfigValue:
     """Return a list that is set item by item; the items must be numbered from 0 without a gap."""
     numbers = sorted(step for step in groups if isinstance(step, int))
     items = [_grown(groups[number], (*path, number), COMMAND_LINE, canonical) for number in numbers]
@@ -159,7 +159,7 @@ def _grown_list(groups: dict[str | int, list[Setting]], path: Path_, canonical: 
     return ConfigValue(items, items[0].origin, items[0].origin)
 
 
-def _set_twice(path: Path_, values: list[ConfigValue]) -> ConfigProblem:
+def _set_twice(path: KeyPath, values: list[ConfigValue]) -> ConfigProblem:
     origins = list(dict.fromkeys(str(value.origin) for value in values))
     names = " and ".join(origin.removeprefix("environment variable ") for origin in origins)
     message = f"{dotted(path)} is set twice, by {names}" if len(origins) > 1 else f"{dotted(path)} is set twice"
@@ -171,7 +171,7 @@ def _set_twice(path: Path_, values: list[ConfigValue]) -> ConfigProblem:
 def _unknown_property(key: str, root: Shape, origin: Origin) -> ConfigProblem:
     """Return the problem of a dotted key, at the first part that is not known."""
     shape, parts = root, segments(key)
-    path: Path_ = ()
+    path: KeyPath = ()
     for part in parts:
         name = shape.field_named(part) or (part if shape.values else None)
         inner = shape.child(name) if name else None

@@ -15,7 +15,7 @@ from app_framework.boot.origin import Origin
 from app_framework.boot.placeholders import Placeholders
 from app_framework.boot.places import find_path
 from app_framework.boot.profiles import Profiles, expanded, is_profile_name
-from app_framework.boot.property_source import ConfigValue, Path_, PropertySource, empty, merged
+from app_framework.boot.property_source import ConfigValue, KeyPath, PropertySource, empty, merged
 from app_framework.boot.secrecy import is_secret_name
 from app_framework.boot.shape import shape_of_models
 from app_framework.boot.yaml_source import YamlText, read_yaml
@@ -24,7 +24,7 @@ INLINE = "<inline>"
 TEST_PROPERTIES = Origin("test properties")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Gathered:
     """What step one found; the texts of variables and arguments wait for the models.
 
@@ -50,7 +50,7 @@ class Gathered:
     files: tuple[PropertySource, ...] = ()
     profiles: Profiles = field(default_factory=Profiles)
     problems: tuple[ConfigProblem, ...] = ()
-    drawn: dict[tuple[Path_, str], str] = field(default_factory=dict)
+    drawn: dict[tuple[KeyPath, str], str] = field(default_factory=dict)
 
     def above_files(self, below: ConfigValue, canonical: Canonical) -> Iterator[external.External]:
         """Yield what stands above the files, the lowest first, each read with those below in mind."""
@@ -199,13 +199,13 @@ class _Gathering:
                     self._problems.append(_bad_name(name.strip(), entry.origin))
         return found
 
-    def _substituted(self, value: ConfigValue, within: ConfigValue, path: Path_) -> ConfigValue:
+    def _substituted(self, value: ConfigValue, within: ConfigValue, path: KeyPath) -> ConfigValue:
         """Return a value without placeholders, given what is known this early."""
         root = within
         for layer in self._above:
             root = merged(root, layer)
 
-        def find(key: str) -> Path_ | None:
+        def find(key: str) -> KeyPath | None:
             return find_path(key, self._shape, root)
 
         placeholders = Placeholders(root, self._shape, find, self._start.environ, _named_secret, {})
@@ -214,7 +214,7 @@ class _Gathering:
         return found
 
 
-def _named_secret(path: Path_) -> bool:
+def _named_secret(path: KeyPath) -> bool:
     return any(isinstance(step, str) and is_secret_name(step) for step in path)
 
 

@@ -57,6 +57,10 @@ class LogFileError(FrameworkError):
         return f"the log file {self.path} cannot be opened: {self.reason} (logging.file.name)"
 
 
+QUIET_LIBRARIES = {"uvicorn": logging.WARNING}
+"""Libraries whose milestones the framework tells itself; `logging.level` still has the last word."""
+
+
 class LoggingSystem:
     """The logging of one application.
 
@@ -111,7 +115,7 @@ class LoggingSystem:
         settings = environment.bind(LoggingProperties)
         return cls(
             LogOwner(application, node, str(environment.get("app.version") or "")),
-            levels=settings.levels(),
+            levels={**QUIET_LIBRARIES, **settings.levels()},
             groups=settings.group,
             redactor=Redactor(known_secrets(environment)),
             console=settings.structured.format.console,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.boot.config_errors import ConfigProblem
-from app_framework.boot.property_source import ConfigValue, Path_, dotted
+from app_framework.boot.property_source import ConfigValue, KeyPath, dotted
 from app_framework.boot.secrecy import is_secret_name
 from app_framework.boot.shape import ANYTHING, Shape
 from app_framework.boot.text_value import text_value
@@ -101,13 +101,13 @@ class Placeholders:
         self,
         root: ConfigValue,
         shape: Shape,
-        find: Callable[[str], Path_ | None],
+        find: Callable[[str], KeyPath | None],
         environ: Mapping[str, str],
-        secret: Callable[[Path_], bool],
-        drawn: dict[tuple[Path_, str], str],
+        secret: Callable[[KeyPath], bool],
+        drawn: dict[tuple[KeyPath, str], str],
     ) -> None:
         self.problems: list[ConfigProblem] = []
-        self.tainted: set[Path_] = set()
+        self.tainted: set[KeyPath] = set()
         self._root = root
         self._shape = shape
         self._find = find
@@ -115,14 +115,14 @@ class Placeholders:
         self._secret = secret
         self._drawn = drawn
         self._copied = 0
-        self._done: dict[Path_, ConfigValue] = {}
-        self._open: list[Path_] = []
+        self._done: dict[KeyPath, ConfigValue] = {}
+        self._open: list[KeyPath] = []
 
     def resolved(self) -> ConfigValue:
         """Return the whole tree without placeholders."""
         return self.value(self._root, self._shape, ())
 
-    def value(self, value: ConfigValue, shape: Shape | None, path: Path_) -> ConfigValue:
+    def value(self, value: ConfigValue, shape: Shape | None, path: KeyPath) -> ConfigValue:
         """Return one value of the tree without placeholders."""
         inner = value.value
         if isinstance(inner, dict):
@@ -139,7 +139,7 @@ class Placeholders:
             self._done[path] = self._text(value, inner, shape or ANYTHING, path)
         return self._done[path]
 
-    def _text(self, value: ConfigValue, text: str, shape: Shape, path: Path_) -> ConfigValue:
+    def _text(self, value: ConfigValue, text: str, shape: Shape, path: KeyPath) -> ConfigValue:
         """Replace the placeholders of one text; what cannot be replaced stays as it is written."""
         self._open.append(path)
         try:
@@ -159,7 +159,7 @@ class Placeholders:
             self._open.pop()
         return value
 
-    def _whole(self, parts: tuple[Part, ...], value: ConfigValue, shape: Shape, path: Path_) -> ConfigValue | str:
+    def _whole(self, parts: tuple[Part, ...], value: ConfigValue, shape: Shape, path: KeyPath) -> ConfigValue | str:
         """Return a value that keeps its type when the text is one placeholder and nothing else."""
         if len(parts) != 1 or isinstance(parts[0], str):
             return self._joined(parts, path)
@@ -183,10 +183,10 @@ class Placeholders:
             inner = [self._placed(child, at) for child in inner]
         return ConfigValue(inner, at.origin, at.key_origin, found.text)
 
-    def _joined(self, parts: Sequence[Part], path: Path_) -> str:
+    def _joined(self, parts: Sequence[Part], path: KeyPath) -> str:
         return "".join(part if isinstance(part, str) else self._embedded(part, path) for part in parts)
 
-    def _embedded(self, placeholder: Placeholder, path: Path_) -> str:
+    def _embedded(self, placeholder: Placeholder, path: KeyPath) -> str:
         """Return what stands in the middle of a text."""
         found = self._ask(placeholder, path)
         if isinstance(found, str):
@@ -202,7 +202,7 @@ class Placeholders:
             return found.text
         return "" if found.value is None else str(found.value)
 
-    def _ask(self, placeholder: Placeholder, path: Path_) -> ConfigValue | str:
+    def _ask(self, placeholder: Placeholder, path: KeyPath) -> ConfigValue | str:
         """Return the value of a key, of a variable, a random one, or the default, in this order."""
         key = self._joined(placeholder.key, path).strip()
         if key.startswith("random."):
@@ -219,7 +219,7 @@ class Placeholders:
             raise self._unknown(key, path)
         return self._joined(placeholder.default, path)
 
-    def _refer(self, found: ConfigValue, target: Path_, path: Path_) -> ConfigValue:
+    def _refer(self, found: ConfigValue, target: KeyPath, path: KeyPath) -> ConfigValue:
         if any(_within(opened, target) or _within(target, opened) for opened in self._open):
             chain = " → ".join(dotted(each) for each in (*self._open, target))
             raise _Unresolved(
@@ -232,7 +232,7 @@ class Placeholders:
             self.tainted.add(path)
         return resolved
 
-    def _random(self, key: str, path: Path_) -> str:
+    def _random(self, key: str, path: KeyPath) -> str:
         found = _RANDOM.match(key)
         if not found:
             raise _Unresolved(
@@ -245,7 +245,7 @@ class Placeholders:
             drawn = self._drawn[path, key] = _draw(found["kind"], found["range"])
         return drawn
 
-    def _unknown(self, key: str, path: Path_) -> _Unresolved:
+    def _unknown(self, key: str, path: KeyPath) -> _Unresolved:
         known = (dotted(other) for other, _ in self._root.leaves() if other != path)
         near = near_matches(key, self._environ if key.isupper() else known)
         action = f"Set '{key}' as a property or as an environment variable, or give a default: ${{{key}:…}}."
@@ -254,7 +254,7 @@ class Placeholders:
         )
 
     def _problem(
-        self, code: str, message: str, value: ConfigValue, path: Path_, near: tuple[str, ...] = (), action: str = ""
+        self, code: str, message: str, value: ConfigValue, path: KeyPath, near: tuple[str, ...] = (), action: str = ""
     ) -> None:
         self.problems.append(ConfigProblem(code, message, value.origin, near, action, key=dotted(path)))
 
@@ -269,7 +269,7 @@ class _Unresolved(Exception):  # noqa: N818  (never leaves this file)
         self.action = action
 
 
-def _within(path: Path_, ancestor: Path_) -> bool:
+def _within(path: KeyPath, ancestor: KeyPath) -> bool:
     return path[: len(ancestor)] == ancestor
 
 

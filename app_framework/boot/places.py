@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from app_framework.boot.property_source import ConfigValue, Path_, segments
-from app_framework.boot.relaxed import edit_distance, squashed, variable_name
+from app_framework.boot.property_source import ConfigValue, KeyPath, segments
+from app_framework.boot.relaxed import by_variable, edit_distance, spells, squashed, variable_name
 from app_framework.boot.shape import ANYTHING, Shape
 
 _INDEX_DIGITS_MAX = 4
@@ -15,7 +15,7 @@ _DEPTH_MAX = 10
 _PARTS_MAX = 20  # readings double with every part that may be a map's key
 _SHORTCUT = "app"
 
-Place = tuple[Path_, Shape]
+Place = tuple[KeyPath, Shape]
 """An exact path and what is accepted there."""
 
 
@@ -45,20 +45,24 @@ def _variable_places(tokens: tuple[str, ...], shape: Shape, below: ConfigValue |
     if not tokens:
         yield (), shape
         return
-    for count in range(len(tokens), 0, -1):
-        name = shape.by_variable.get("".join(tokens[:count]))
-        if name is not None:
-            yield from _below(name, _variable_places(tokens[count:], shape.fields[name], _at(below, name), whole))
+    for count, name in _spelled(tokens, shape.by_variable):
+        yield from _below(name, _variable_places(tokens[count:], shape.fields[name], _at(below, name), whole))
     if shape.items is not None and (index := _index(tokens[0])) is not None:
         yield from _below(index, _variable_places(tokens[1:], shape.items, None, whole))
     if shape.values is not None:
-        existing = {squashed(key): key for key in (below.children if below else ())}
-        for count in range(len(tokens), 0, -1):
-            if key := existing.get("".join(tokens[:count])):
-                yield from _below(key, _variable_places(tokens[count:], shape.values, _at(below, key), whole))
+        for count, key in _spelled(tokens, by_variable(below.children if below else ())):
+            yield from _below(key, _variable_places(tokens[count:], shape.values, _at(below, key), whole))
         for count in _new_key_lengths(len(tokens), shape.values, whole):
             key = "_".join(tokens[:count]).lower()
             yield from _below(key, _variable_places(tokens[count:], shape.values, None, whole))
+
+
+def _spelled(tokens: tuple[str, ...], names: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, str]]:
+    """Yield the names that the first tokens spell, and how many tokens it takes, the longest first."""
+    for count in range(len(tokens), 0, -1):
+        for name in names.get("".join(tokens[:count]), ()):
+            if spells(tokens[:count], name):
+                yield count, name
 
 
 def key_place(key: str, shape: Shape, below: ConfigValue, text: str = "{}") -> Place | None:
@@ -67,7 +71,7 @@ def key_place(key: str, shape: Shape, below: ConfigValue, text: str = "{}") -> P
     return next(_key_places(parts, shape, below, _is_whole(text)), None) if len(parts) <= _PARTS_MAX else None
 
 
-def find_path(key: str, shape: Shape, below: ConfigValue) -> Path_ | None:
+def find_path(key: str, shape: Shape, below: ConfigValue) -> KeyPath | None:
     """Return the exact path that a dotted key means, None when the models know no such place."""
     place = key_place(key, shape, below)
     return place[0] if place else None
@@ -131,10 +135,10 @@ def near_variables(name: str, prefix: str, shape: Shape, below: ConfigValue) -> 
     return tuple(sorted(nearest, key=lambda variable: (nearest[variable], variable)))[:3]
 
 
-def known_paths(shape: Shape, below: ConfigValue | None, keys: Iterable[str] = ()) -> Iterator[Path_]:
+def known_paths(shape: Shape, below: ConfigValue | None, keys: Iterable[str] = ()) -> Iterator[KeyPath]:
     """Yield the paths that can be set, up to a bound; maps have the keys they have and those in `keys`."""
     extra = tuple(keys)
-    waiting: deque[tuple[Path_, Shape, ConfigValue | None]] = deque([((), shape, below)])
+    waiting: deque[tuple[KeyPath, Shape, ConfigValue | None]] = deque([((), shape, below)])
     for _ in range(_KNOWN_MAX):
         if not waiting:
             return

@@ -13,11 +13,11 @@ from pydantic import SecretBytes, SecretStr
 from app_framework.boot.origin import Origin
 from app_framework.boot.units import format_duration
 
-Path_ = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """The exact name of a place: keys and list positions, outermost first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ConfigValue:
     """A value of a source: a scalar, a list of values or a map of values.
 
@@ -32,6 +32,9 @@ class ConfigValue:
     origin: Origin
     key_origin: Origin
     text: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<ConfigValue {self.origin}>"  # without the value, which may be a secret
 
     @property
     def children(self) -> dict[str, ConfigValue]:
@@ -63,7 +66,7 @@ class ConfigValue:
             return [child.plain() for child in self.value]
         return self.value
 
-    def leaves(self, path: Path_ = ()) -> Iterator[tuple[Path_, ConfigValue]]:
+    def leaves(self, path: KeyPath = ()) -> Iterator[tuple[KeyPath, ConfigValue]]:
         """Yield every scalar, empty list and empty map below with its path, in the order written."""
         if isinstance(self.value, dict) and self.value:
             for key, child in self.value.items():

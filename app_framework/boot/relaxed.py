@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD = re.compile(r"[^A-Za-z0-9]")
@@ -28,6 +29,32 @@ def squashed(name: str) -> str:
     ('JOINTIMEOUT', 'DATECALENDAR')
     """
     return _NO_WORD.sub("", name).upper()
+
+
+def by_variable(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return names by what their spellings in a variable share."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(squashed(name), []).append(name)
+    return found
+
+
+def spells(tokens: Sequence[str], name: str) -> bool:
+    """Return whether parts of a variable spell a name: between its words an underscore may stand or not.
+
+    >>> spells(["JOIN", "TIMEOUT"], "join-timeout"), spells(["JOINTIMEOUT"], "join-timeout")
+    (True, True)
+    >>> spells(["JOI", "NTIMEOUT"], "join-timeout")
+    False
+    """
+    words = [word.upper() for word in _NO_WORD.split(name) if word]
+    for token in tokens:
+        spelled = ""
+        while words and len(spelled) < len(token):
+            spelled += words.pop(0)
+        if spelled != token or not token:
+            return False
+    return not words
 
 
 def variable_name(path: tuple[str | int, ...], prefix: str) -> str:

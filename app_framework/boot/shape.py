@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
 from app_framework.boot.properties import ConfigProperties, Deprecated, RelativeToOrigin, prefix_of
-from app_framework.boot.relaxed import kebab, squashed
+from app_framework.boot.relaxed import by_variable, kebab
 
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet, Iterable)
 _MAPS = (dict, Mapping)
@@ -99,9 +99,9 @@ class Shape:
         return names
 
     @cached_property
-    def by_variable(self) -> Mapping[str, str]:
+    def by_variable(self) -> Mapping[str, Sequence[str]]:
         """The known keys by what all their spellings in a variable share."""
-        return {squashed(name): name for name in reversed(self.fields)}
+        return by_variable(self.fields)
 
     def field_named(self, key: str) -> str | None:
         """Return the canonical name of a key that spells a known field, None when none does."""

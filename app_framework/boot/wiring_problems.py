@@ -127,8 +127,7 @@ def advise(problem: WiringProblem) -> str:
         case DuplicateName():
             return f'Give one of them a name of its own: name="{problem.first.name}_2".'
         case UnresolvableHintError():
-            module = getattr(problem.target, "__module__", "its module")
-            return f"Import {problem.name!r} in {module} outside of `if TYPE_CHECKING:`."
+            return f"Import {problem.name!r} in {problem.module} outside of `if TYPE_CHECKING:`."
         case InvalidSourceError():
             return "Change what is given in Application(sources=[…])."
 

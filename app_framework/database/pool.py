@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
 
 T = TypeVar("T")
+INTERRUPT_AGAIN_S = 0.05
 
 
 class QueryPool:
@@ -103,6 +104,7 @@ class Ticket(Generic[T]):
         self._deadline = time.monotonic() + timeout_s
         self._lock = threading.Lock()
         self._running: Cursor | None = None
+        self._again: threading.Timer | None = None
         self._stopped = False
 
     def result(self) -> T:
@@ -141,21 +143,33 @@ class Ticket(Generic[T]):
             return True
 
     def end(self) -> None:
-        """Note that the cursor is free: a late `cancel` must not hit the next job."""
+        """Note that the cursor is free: a late interrupt must not hit the next job."""
         with self._lock:
             self._running = None
+            if self._again is not None:
+                self._again.cancel()
 
     def stop(self) -> None:
         """Interrupt the job, or let it end as soon as it would begin; whoever waits is told."""
         with self._lock:
-            self._stopped = True
-            if self._running is not None:
-                self._running.interrupt()
+            begun, self._stopped = self._stopped, True
+        if not begun:
+            self._interrupt()
 
     def cancel(self) -> None:
         """Stop the job because nobody waits for it, and free its place; a job that is done stays done."""
         self.stop()
         self.future.cancel()
+
+    def _interrupt(self) -> None:
+        """Interrupt until the job has ended: one that comes just before a statement begins is lost."""
+        with self._lock:
+            if self._running is None:
+                return
+            self._running.interrupt()
+            self._again = threading.Timer(INTERRUPT_AGAIN_S, self._interrupt)
+            self._again.daemon = True
+            self._again.start()
 
     def _remaining_s(self) -> float:
         return max(0.0, self._deadline - time.monotonic())

@@ -45,6 +45,8 @@ class Table:
     path: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.key, str):
+            object.__setattr__(self, "key", (self.key,))
         if not self.path:
             object.__setattr__(self, "path", ("database", "tables", self.name))
 

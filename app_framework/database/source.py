@@ -24,6 +24,8 @@ _ESCAPED = re.compile(r"\[([*?[])\]")
 class Source:
     """Files of one format; a name with ``*``, ``?`` or ``[…]`` stands for every file it matches.
 
+    DuckDB reads a JSON number as a double: a decimal of more than 15 digits stays exact when written as text.
+
     Args:
         format: how the files are written.
         files: paths or patterns.

@@ -106,7 +106,7 @@ AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, lamb
 MIN = Aggregation("min", "mergeable", ("min",), "values with an order", _same, _extreme("min"))
 MAX = Aggregation("max", "mergeable", ("max",), "values with an order", _same, _extreme("max"))
 COUNT_DISTINCT = Aggregation(
-    "count_distinct", "detail-shipping", (), "anything", _int64, lambda sql, _: f"count({sql})"
+    "count_distinct", "detail-shipping", (), "anything", _int64, lambda sql, _: f"count(DISTINCT {sql})"
 )
 MEDIAN = Aggregation(
     "median", "detail-shipping", (), "numbers", _double, lambda sql, t: f"median(CAST({_number(sql, t)} AS DOUBLE))"

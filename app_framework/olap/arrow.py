@@ -102,8 +102,6 @@ def _arrow_type(column: CellColumn) -> pa.DataType:
     if kind.family == "decimal":
         width = int(kind.sql.removeprefix("DECIMAL(").split(",")[0])
         return pa.decimal128(width, kind.scale)
-    if kind.name in ("int128", "uint128"):
-        return pa.decimal128(38, 0)
     if kind.family == "zoned":
         return pa.timestamp("us", "UTC")
     return pa.type_for_alias(_ALIASES.get(kind.name, kind.name))

@@ -85,7 +85,8 @@ class Cube:
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
-        started, plan, statement = self._prepared(query)
+        started, plan, _ = self._prepared(query)
+        statement = write_sql(plan, self.rows_max)
         table = await self._database.submit_job(
             lambda cursor: self._table(cursor, query, statement), query.timeout_s
         ).wait()
@@ -233,8 +234,8 @@ def build_cubes(
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    levels = [CellColumn(key.name, "level", key.level.type.name) for key in plan.keys]
-    measures = [CellColumn(m.name, "measure", m.type.name, m.format) for m in plan.measures]
+    levels = [CellColumn(key.name, "level", key.level.type.answered.name) for key in plan.keys]
+    measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
     return (*levels, *measures)
 
 

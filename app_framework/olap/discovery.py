@@ -36,6 +36,7 @@ def _hierarchy(hierarchy: Hierarchy) -> dict[str, object]:
         "description": hierarchy.description,
         "folder": hierarchy.folder,
         "slicing": hierarchy.slicing,
+        "default": hierarchy.default,
         "levels": [_level(level) for level in hierarchy.levels],
     }
 
@@ -46,7 +47,7 @@ def _level(level: Level) -> dict[str, object]:
         "full_name": level.full_name,
         "caption": level.caption or level.name,
         "description": level.description,
-        "type": level.type.name,
+        "type": level.type.answered.name,
         "expression": level.expression.text,
     }
 
@@ -59,7 +60,7 @@ def _measure(measure: Measure) -> dict[str, object]:
         "folder": measure.folder,
         "format": measure.format,
         "visible": measure.visible,
-        "type": measure.type.name,
+        "type": measure.type.answered.name,
         "kind": measure.kind,
         "expression": measure.text,
         "partial": {"form": measure.partial, "parts": list(measure.parts)},

@@ -30,13 +30,14 @@ class Statement:
         return self.text
 
 
-def write_sql(plan: QueryPlan) -> Statement:
+def write_sql(plan: QueryPlan, rows_max: int | None = None) -> Statement:
     """Return the statement that answers a plan.
 
     The cells are aggregated in one pass, totals by GROUPING SETS; around it stands only what the question needs:
-    formulas, order, and a limit that leaves totals alone.
+    formulas, order, and a limit that leaves totals alone. With `rows_max` it yields one row more at most, so that
+    an answer that is too large is known without being made.
     """
-    writer = _Writer(plan)
+    writer = _Writer(plan, rows_max)
     return Statement(writer.statement(), tuple(writer.parameters), writer.grouped)
 
 
@@ -48,10 +49,11 @@ def write_members(plan: QueryPlan, limit: int) -> Statement:
 class _Writer:
     """One plan on its way to SQL; collects parameters in the order of their question marks."""
 
-    def __init__(self, plan: QueryPlan) -> None:
+    def __init__(self, plan: QueryPlan, rows_max: int | None) -> None:
         self.parameters: list[object] = []
         self.grouped = plan.totals != "none" and bool(plan.keys)
         self._plan = plan
+        self._rows_max = rows_max
 
     def statement(self) -> str:
         # Details and totals are read from the cells one after the other; they are aggregated once.
@@ -103,14 +105,14 @@ class _Writer:
         select = f"SELECT{_list(columns)}"
         if not plan.keys:
             return f"{select}\nFROM cells"
-        limit = self._limit() if plan.bounded else ""
-        if not (limit and self.grouped):
-            return f"{select}\nFROM cells\nORDER BY {self._order()}{limit}"
-        details = f"SELECT * FROM cells WHERE {quote(GROUPING)} = 0 ORDER BY {self._order()}{limit}"
+        if not (plan.bounded and self.grouped):
+            return f"{select}\nFROM cells\nORDER BY {self._order()}{self._limit(plan.limit, plan.offset)}"
+        limit = self._limit(plan.limit, plan.offset)
+        details = f"SELECT * FROM cells WHERE {quote(GROUPING)} = 0\nORDER BY {self._order()}{limit}"
         totals = f"SELECT * FROM cells WHERE {quote(GROUPING)} <> 0"
         # The limit counts detail rows; totals stand beside it.
         kept = f"(\n{_indented(f'({details})')}\n  UNION ALL\n{_indented(f'({totals})')}\n) AS kept"
-        return f"{select}\nFROM {kept}\nORDER BY {self._order()}"
+        return f"{select}\nFROM {kept}\nORDER BY {self._order()}{self._limit(None, 0)}"
 
     def _order(self) -> str:
         """Write the order: details before totals, as asked, then by level; null last both ways."""
@@ -128,17 +130,20 @@ class _Writer:
                 return f"CASE WHEN isfinite({sql}) THEN {sql} END" if measure.type.family == "float" else sql
         return quote(name)
 
-    def _limit(self) -> str:
-        limit = "" if self._plan.limit is None else f"\nLIMIT {self._plan.limit}"
-        return limit + (f"\nOFFSET {self._plan.offset}" if self._plan.offset else "")
+    def _limit(self, limit: int | None, offset: int) -> str:
+        bounds = [bound for bound in (limit, self._rows_max and self._rows_max + 1) if bound is not None]
+        return (f"\nLIMIT {min(bounds)}" if bounds else "") + (f"\nOFFSET {offset}" if offset else "")
 
     def _measure(self, measure: Measure) -> str:
         return self._output(measure.name, _value(measure), measure.type)
 
     def _output(self, name: str, sql: str, kind: DataType) -> str:
-        # A time with a zone leaves as UTC without one: Python needs no zone library to receive it.
-        value = f"CAST({sql} AS TIMESTAMP)" if kind.family == "zoned" else sql
-        return value if value == quote(name) else f"{value} AS {quote(name)}"
+        if kind.family == "zoned":
+            # A time with a zone leaves as UTC without one: Python needs no zone library to receive it.
+            return f"CAST({sql} AS TIMESTAMP) AS {quote(name)}"
+        if kind.answered != kind:
+            return f"CAST({sql} AS {kind.answered.sql}) AS {quote(name)}"
+        return sql if sql == quote(name) else f"{sql} AS {quote(name)}"
 
     def _condition(self, condition: Condition) -> str:
         if isinstance(condition, FirstMember):

@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app_framework.boot.application import Application
 from app_framework.boot.context import ApplicationContext, Launch
 from app_framework.boot.failure import FailureReport
 
@@ -47,6 +48,13 @@ class ContextRunner:
             directory=_NOWHERE,
             auto=tuple(auto),
             manage_logging=False,
+        )
+
+    @classmethod
+    def of(cls, application: Application) -> ContextRunner:
+        """Return the recipe of a real application: its sources, its own `application.yml`, the installed starters."""
+        return cls(sources=application.sources)._with(
+            name=application.name, packaged=application.directory, exclude=application.exclude, auto=None
         )
 
     def auto(self, *classes: type) -> ContextRunner:

@@ -150,13 +150,14 @@ def test_fa3_what_is_missing_ambiguous_or_cyclic_is_one_report(tmp_path: Path, g
 
 
 OWN_DATABASE = """\
-from app_framework import Application
+from app_framework import Application, bean
 from app_framework.database import Database
 
-class MyDatabase(Database):
-    "The user's own."
+@bean
+def my_database() -> Database:
+    return Database.open()
 
-app = Application(name="own", sources=[MyDatabase])
+app = Application(name="own", sources=[my_database])
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from app_framework.cli.project import write_project
 from app_framework.testing import GoldenFiles
 from tests.cli.conftest import Af
-from tests.cli.test_run import DEADLINE_S, ready
+from tests.cli.test_run import DEADLINE_S, node
 
 Environ = Callable[..., dict[str, str]]
 QUESTION = {"measures": ["revenue", "units"], "levels": ["category"], "totals": "grand"}
@@ -28,19 +28,34 @@ def project(folder: Path) -> Path:
     return folder / "corner-shop"
 
 
-def test_it_says_what_it_wrote_and_the_next_two_commands(af: Af, folder: Path, golden: GoldenFiles) -> None:
-    done = af("new", "corner-shop")
+@pytest.fixture
+def server(af: Af, installed: Callable[..., Path]) -> Af:
+    """`af` where the whole server is installed, as the project wants it."""
+    installed("server")
+    return af
+
+
+def test_it_says_what_it_wrote_and_the_next_two_commands(server: Af, folder: Path, golden: GoldenFiles) -> None:
+    done = server("new", "corner-shop")
     assert done.exit_code == 0
     assert all((folder / line).is_file() for line in done.stdout.splitlines())
     golden("new.txt", done.stdout + done.stderr)
 
 
-def test_editors_can_complete_the_file_from_the_first_minute(af: Af, folder: Path) -> None:
+def test_editors_can_complete_the_file_from_the_first_minute(server: Af, folder: Path) -> None:
     """The schema is where the first line of application.yml says it is."""
-    af("new", "corner-shop")
+    server("new", "corner-shop")
     first, *_ = (folder / "corner-shop" / "application.yml").read_text().splitlines()
     schema = folder / "corner-shop" / first.partition("$schema=")[2]
     assert "server" in json.loads(schema.read_text())["properties"]
+
+
+def test_without_the_starters_the_project_is_made_and_says_what_is_missing(af: Af, folder: Path) -> None:
+    """The section that nobody owns is named with the distribution that would own it (FA1)."""
+    done = af("new", "corner-shop")
+    assert (done.exit_code, (folder / "corner-shop" / "main.py").is_file()) == (0, True)
+    assert "will not run yet" in done.stderr
+    assert "app-framework-starter-database" in done.stderr
 
 
 def test_the_project_passes_its_own_tests(project: Path, environ: Environ) -> None:
@@ -54,23 +69,10 @@ def test_the_project_passes_its_own_tests(project: Path, environ: Environ) -> No
 
 def test_the_project_runs_and_answers(project: Path, environ: Environ) -> None:
     """As its README says: `af run main:app`, then a question to the cube and one to the route."""
-    command = [
-        sys.executable,
-        "-m",
-        "app_framework",
-        "run",
-        "main:app",
-        "--server.port=0",
-        "--ready-file",
-        "ready.json",
-    ]
-    with subprocess.Popen(
-        command, cwd=project, env=environ("server"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        url = str(ready(process, project / "ready.json")["http"])
-        assert ask(f"{url}/bestsellers/north")[0] == "espresso"
-        assert ask(f"{url}/cubes/sales/query", QUESTION)["rows"] == [
-            ["coffee", 828.6, 127], ["goods", 302.0, 25], ["tea", 643.0, 128], [None, 1773.6, 280],
+    with node(project, environ("server"), "main:app") as (process, facts):
+        assert ask(f"{facts['http']}/bestsellers/north")[0] == "espresso"
+        assert ask(f"{facts['http']}/cubes/sales/query", QUESTION)["rows"] == [
+            ["coffee", 933.2, 127], ["goods", 307.0, 25], ["tea", 533.4, 128], [None, 1773.6, 280],
         ]  # fmt: skip
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=DEADLINE_S)

@@ -68,8 +68,9 @@ def test_a_misspelt_word_gets_a_suggestion(af: Af, arguments: list[str], meant: 
     assert "Action:" in done.stderr
 
 
-def test_a_plain_option_that_nobody_knows_may_be_the_end_of_a_setting(af: Af) -> None:
-    assert "Did you mean: --server.port=1" in af("run", "--prot=1").stderr
+@pytest.mark.parametrize(("option", "meant"), [("--prot=1", "--server.port=1"), ("--sever={}", "--server={}")])
+def test_a_plain_option_that_nobody_knows_may_be_a_setting_or_a_section(af: Af, option: str, meant: str) -> None:
+    assert f"Did you mean: {meant}" in af("run", option).stderr
 
 
 def test_a_setting_needs_an_equals_sign(af: Af) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,26 +18,33 @@ from tests.cli.conftest import Af
 
 DEADLINE_S = 60.0
 
+Running = tuple[subprocess.Popen[str], dict[str, str]]
 
-def ready(process: subprocess.Popen[str], file: Path) -> dict[str, object]:
-    """Wait until a node has written its ready file."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not file.exists():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "the node did not become ready"
-        time.sleep(0.02)
-    facts: dict[str, object] = json.loads(file.read_text())
-    return facts
+
+@contextlib.contextmanager
+def node(folder: Path, environ: dict[str, str], *arguments: str) -> Iterator[Running]:
+    """A node in a process of its own, once it is ready, with what its ready file says; ended in any case."""
+    file = folder / "ready.json"
+    command = [sys.executable, "-m", "app_framework", "run", *arguments, "--server.port=0", "--ready-file", str(file)]
+    process = subprocess.Popen(
+        command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while not file.exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, "the node did not become ready"
+            time.sleep(0.02)
+        yield process, json.loads(file.read_text())
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_folder_with_one_file_is_an_application(folder: Path, environ: Callable[..., dict[str, str]]) -> None:
     """It answers, Ctrl-C stops it in order, and the ready file is gone (FA1, FA6)."""
     (folder / "application.yml").write_text("app: {name: corner}\nserver: {port: 1}\n")
-    command = [sys.executable, "-m", "app_framework", "run", "--server.port=0", "--ready-file", "ready.json"]
-    with subprocess.Popen(
-        command, cwd=folder, env=environ("web"), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        facts = ready(process, folder / "ready.json")
+    with node(folder, environ("web")) as (process, facts):
         assert facts["node"] == "corner"
         with urllib.request.urlopen(f"{facts['http']}/actuator/health", timeout=DEADLINE_S) as answer:
             assert json.load(answer)["status"] == "UP"

@@ -11,7 +11,7 @@ from ..output import say, toned
 from ..selection import TAKES_SETTINGS, Selection, selecting
 
 if TYPE_CHECKING:
-    from ...boot import Environment
+    from ...boot import ApplicationContext, Environment
 
 
 @click.command("check", **TAKES_SETTINGS)
@@ -22,18 +22,18 @@ def command(selection: Selection) -> None:
     Exit code 0 when the application would get as far as creating its components, 1 with everything that is wrong.
     """
     context = selection.prepared()
-    for line in _summary(context.environment):
+    for line in _summary(context):
         click.echo(line)
     for problem in context.environment.warnings:
         say(f"{toned('warning', 'yellow')}: {problem}")
     click.echo(toned("ok", "green"))
 
 
-def _summary(environment: Environment) -> Iterator[str]:
+def _summary(context: ApplicationContext) -> Iterator[str]:
+    environment = context.environment
     yield f"profiles: {', '.join(environment.active_profiles) or f'none, so {_default(environment)}'}"
     yield "sources, the strongest first:"
-    found = [source.name for source in environment.sources if any(True for _ in source.entries())]
-    yield from (f"  {name}" for name in found or ["defaults only"])
+    yield from (f"  {name}" for name in context.source_names() or ["defaults only"])
 
 
 def _default(environment: Environment) -> str:

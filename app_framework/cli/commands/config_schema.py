@@ -10,7 +10,6 @@ from ..output import say
 from ..schema_file import schema_text, write_schema
 from ..selection import TAKES_SETTINGS, Selection, selecting
 
-
 HELP = """Write the JSON Schema of application.yml.
 
 It covers every installed starter. An editor with the YAML language server completes and checks the file when its first

@@ -8,7 +8,7 @@ from app_framework.boot.environment import Environment
 from app_framework.boot.explanation import Setting, UnknownPropertyError
 from app_framework.boot.properties import ConfigProperties, Field, SecretStr
 from app_framework.testing import GoldenFiles
-from tests.boot.config.conftest import ConfigFolder
+from tests.boot.config.conftest import ConfigFolder, NatsProperties
 
 
 def table(settings: tuple[Setting, ...]) -> str:
@@ -173,6 +173,13 @@ def test_sources_of_a_mask_are_not_touched(folder: ConfigFolder) -> None:
     assert environment.get("nats.token") == "hunter2"
     assert environment.mask("nats.token", None) is None
     assert environment.mask("server.port", 1) == 1
+
+
+def test_no_repr_shows_a_value(folder: ConfigFolder) -> None:
+    """They end up in logs and tracebacks."""
+    environment = folder.load(inline="nats: {token: hunter2}", environ={"ADMIN_PASSWORD": "hunter2"})
+    (source,) = environment.sources[1:]
+    assert "hunter2" not in f"{source!r} {source.root!r} {environment!r} {environment.bind(NatsProperties)!r}"
 
 
 def test_two_environments_do_not_see_each_other(folder: ConfigFolder) -> None:

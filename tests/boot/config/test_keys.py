@@ -61,6 +61,15 @@ def test_keys_of_maps_are_the_users_own(folder: ConfigFolder) -> None:
     assert environment.get("schemas.Sales.my_Cube.measures.sum_qty.sum") == "q"
 
 
+def test_one_line_may_lead_through_a_map(folder: ConfigFolder) -> None:
+    """Only where the value cannot be an entry of its own."""
+    environment = folder.load(inline="security.users.ana.password: x\nsecurity: {users: {ana.roles: [r]}}\n")
+    assert environment.problems == ()
+    assert environment.get("security.users") == {"ana": {"password": "x", "roles": ["r"]}}
+    environment = folder.load(inline="database.tables.t.columns: {a.b: bigint}\n")
+    assert environment.get(("database", "tables", "t", "columns", "a.b")) == "bigint"
+
+
 def test_keys_of_different_case_are_different_entries(folder: ConfigFolder) -> None:
     """A map is not relaxed."""
     environment = folder.load(inline="schemas: {Sales: {}, sales: {}}")

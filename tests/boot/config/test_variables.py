@@ -108,6 +108,8 @@ def test_broken_text_for_a_list_is_a_problem_without_the_text(folder: ConfigFold
         ("APP_SEVER_PORT", "APP_SERVER_PORT"),
         ("APP_SERVER_PROT", "APP_SERVER_PORT"),
         ("APP_SERVERPORT", "APP_SERVER_PORT"),
+        ("APP_SERVER__PORT", "APP_SERVER_PORT"),
+        ("APP_NATS_CONNEC_TTIMEOUT", "APP_NATS_CONNECT_TIMEOUT"),
         ("APP_NATS_CONECT_TIMOUT", "APP_NATS_CONNECT_TIMEOUT"),
         ("APP_NAMES", "APP_NAME"),
         ("APP_SECURITY_USERS_ANA_PASWORD", "APP_SECURITY_USERS_ANA_PASSWORD"),

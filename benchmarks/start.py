@@ -1,0 +1,51 @@
+"""How long a start takes: the sample node against the same stack by hand, `af --help` against a bare Python."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from .comparison import Case, Target
+from .processes import ROOT, af, python, run_ms, served
+
+DATA = ROOT / "sample_app" / "data" / "nycflights13"
+SAMPLE = af("run", "sample_app.main:app", "--server.port={port}")
+READY = "/actuator/health/readiness"
+BARE_NODE = python("-m", "benchmarks.subjects.bare_node", "{port}", str(DATA))
+
+
+@contextlib.contextmanager
+def node_start() -> Iterator[Sequence[Case]]:
+    """FA10: the whole process, from its start to its first answer 200."""
+    yield [
+        Case(
+            "start",
+            "Start of the sample node, process start to first 200 (FA10)",
+            lambda: start_ms(SAMPLE, READY),
+            {"FastAPI + uvicorn + DuckDB, same Parquet files": lambda: start_ms(BARE_NODE, "/health")},
+            Target(1.5),
+        )
+    ]
+
+
+@contextlib.contextmanager
+def help_page() -> Iterator[Sequence[Case]]:
+    """FA10: the help of the command line, the whole process."""
+    yield [
+        Case(
+            "help",
+            "`af --help`, whole process (FA10)",
+            lambda: run_ms(af("--help")),
+            {
+                '`python -c "import click"`': lambda: run_ms(python("-c", "import click")),
+                "`python -c pass`": lambda: run_ms(python("-c", "pass")),
+            },
+            Target(250, of="ms"),
+        )
+    ]
+
+
+def start_ms(command: Sequence[str], path: str) -> float:
+    """Start a server once and return how long it took to answer."""
+    with served(command, path) as server:
+        return server.ready_ms
