@@ -30,6 +30,7 @@ check: $(READY) ## check style, types, import layers and import budgets
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --strict tests/typing
 	@$(BIN)/python -m pytest tests/architecture $(ARGS)
 
 acceptance: $(READY) ## run every scenario on real processes (up to 45 minutes)

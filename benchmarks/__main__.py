@@ -37,8 +37,6 @@ OPENINGS: Mapping[str, Opening] = {
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmarks that are asked for."""
     options = _options(arguments)
-    # A supervisor's SIGTERM unwinds like Ctrl-C, so that no server is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts = machine_facts()
     started = time.monotonic()
     lines = measure(
@@ -75,4 +73,6 @@ def _names(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
+    # A supervisor's SIGTERM unwinds like Ctrl-C, so that no server is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     raise SystemExit(main(sys.argv[1:]))

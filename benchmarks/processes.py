@@ -122,5 +122,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment() -> Mapping[str, str]:
-    """The environment of this process without what would configure a node."""
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith("APP_")}
+    """The environment of this process without what would configure a node, and with compiled modules, as installed."""
+    dropped = ("APP_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(dropped)}

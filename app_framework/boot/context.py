@@ -50,7 +50,7 @@ GIVEN_IN_CODE = "Application(name=…)"
 _logger = getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Launch:
     """What one run is given from outside; nothing else of the process is looked at.
 

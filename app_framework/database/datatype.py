@@ -21,6 +21,7 @@ class DataType:
         name: what answers call it: ``int64``, ``string``, ``decimal(15,2)``, ``timestamp[UTC]``.
         sql: what DuckDB calls it: ``BIGINT``.
         family: types of one family can be compared with each other.
+        width: digits in all, of decimals.
         scale: digits after the point, of decimals.
 
     >>> DataType.parse("decimal(15,2)")
@@ -30,6 +31,7 @@ class DataType:
     name: str
     sql: str
     family: Family
+    width: int = 0
     scale: int = 0
 
     @classmethod
@@ -74,8 +76,10 @@ class DataType:
 
     @property
     def answered(self) -> DataType:
-        """The type in which it leaves in answers: 128-bit integers go as decimals, which every format can write."""
-        return _decimal(self.sql, 38, 0) if self.name in ("int128", "uint128") else self
+        """The type in which it leaves in answers: one that JSON, Arrow and Python can all write."""
+        if self.name in ("int128", "uint128"):
+            return _decimal(self.sql, 38, 0)
+        return _KNOWN["TIMESTAMP"] if self.family == "timestamp" else self
 
     def comparable_to(self, other: DataType) -> bool:
         """Return whether values of both can be equal: same family, or both numbers."""
@@ -109,7 +113,7 @@ def _normal(text: str) -> str:
 def _decimal(text: str, width: int, scale: int) -> DataType:
     if not (1 <= width <= 38 and scale <= width):
         raise UnknownTypeError(text)
-    return DataType(f"decimal({width},{scale})", f"DECIMAL({width},{scale})", "decimal", scale)
+    return DataType(f"decimal({width},{scale})", f"DECIMAL({width},{scale})", "decimal", width, scale)
 
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)(?:\((?P<width>\d+)(?:,(?P<scale>\d+))?\))?")

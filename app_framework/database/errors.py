@@ -143,7 +143,7 @@ class OverloadedError(UserError):
     def __str__(self) -> str:
         return (
             f"{self.limit} queries are already running or waiting"
-            " (`database.threads` and `database.queue-size`). Try again later."
+            " (`database.pool-size` and `database.queue-size`). Try again later."
         )
 
 

@@ -100,8 +100,7 @@ def _arrow_type(column: CellColumn) -> pa.DataType:
 
     kind = DataType.parse(column.type)
     if kind.family == "decimal":
-        width = int(kind.sql.removeprefix("DECIMAL(").split(",")[0])
-        return pa.decimal128(width, kind.scale)
+        return pa.decimal128(kind.width, kind.scale)
     if kind.family == "zoned":
         return pa.timestamp("us", "UTC")
     return pa.type_for_alias(_ALIASES.get(kind.name, kind.name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app_framework.database import Database, EngineError, ModelError, ModelProblem
@@ -73,14 +72,14 @@ class Cube:
         """
         started, plan, statement = self._prepared(query)
         rows = await self._database.submit_job(
-            lambda cursor: self._rows(cursor, query, statement), query.timeout_s
+            lambda cursor: self._rows(cursor, plan, statement), query.timeout_s
         ).wait()
         return self._answer(plan, statement, rows, started)
 
     def query_sync(self, query: CubeQuery) -> CellSet:
         """Answer a question in this thread; see `query`."""
         started, plan, statement = self._prepared(query)
-        rows = self._database.submit_job(lambda cursor: self._rows(cursor, query, statement), query.timeout_s).result()
+        rows = self._database.submit_job(lambda cursor: self._rows(cursor, plan, statement), query.timeout_s).result()
         return self._answer(plan, statement, rows, started)
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
@@ -88,7 +87,7 @@ class Cube:
         started, plan, _ = self._prepared(query)
         statement = write_sql(plan, self.rows_max)
         table = await self._database.submit_job(
-            lambda cursor: self._table(cursor, query, statement), query.timeout_s
+            lambda cursor: self._table(cursor, plan, statement), query.timeout_s
         ).wait()
         return ArrowCellSet(
             self.name,
@@ -153,31 +152,17 @@ class Cube:
         plan = self.plan(query)
         return started, plan, write_sql(plan)
 
-    def _rows(self, cursor: Cursor, query: CubeQuery, statement: Statement) -> list[Row]:
+    def _rows(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> list[Row]:
         try:
             return cursor.rows(statement.text, statement.parameters, self.rows_max)
         except EngineError as error:
-            raise self._blamed(cursor, query, error) from error
+            raise _blamed(cursor, plan, error) from error
 
-    def _table(self, cursor: Cursor, query: CubeQuery, statement: Statement) -> ArrowTable:
+    def _table(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> ArrowTable:
         try:
             return cursor.arrow(statement.text, statement.parameters, self.rows_max)
         except EngineError as error:
-            raise self._blamed(cursor, query, error) from error
-
-    def _blamed(self, cursor: Cursor, query: CubeQuery, error: EngineError) -> Exception:
-        """Find the measure that cannot be computed: ask for each alone, which only happens after an error."""
-        if error.kind != "value":
-            return error
-        for position, name in enumerate(query.measures):
-            alone = write_sql(plan_query(self.model, replace(query, measures=(name,), order=())))
-            try:
-                cursor.rows(alone.text, alone.parameters, self.rows_max)
-            except EngineError as culprit:
-                if culprit.kind != "value":
-                    return culprit
-                return MeasureOverflowError(name, f"measures[{position}]", culprit.reason)
-        return QueryError.of([QueryProblem(INVALID_QUERY, "levels", error.reason)])
+            raise _blamed(cursor, plan, error) from error
 
     def _answer(self, plan: QueryPlan, statement: Statement, rows: list[Row], started: float) -> CellSet:
         columns = _columns(plan)
@@ -231,6 +216,28 @@ def build_cubes(
     if problems:
         raise ModelError(problems)
     return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
+
+
+def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
+    """Find what cannot be computed: ask for the levels, then for each measure, alone; only done after an error."""
+    if error.kind != "value":
+        return error
+    if (failed := _failure(cursor, plan.only())) is not None:
+        return QueryError.of([QueryProblem(INVALID_QUERY, "levels", f"a level cannot be computed: {failed.reason}")])
+    for position, measure in enumerate(plan.measures):
+        if (failed := _failure(cursor, plan.only(measure))) is not None:
+            return MeasureOverflowError(measure.name, f"measures[{position}]", failed.reason)
+    return error
+
+
+def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
+    statement = write_sql(plan)
+    try:
+        # The hash makes the engine compute every column, and one number is all that comes back.
+        cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
+    except EngineError as error:
+        return error
+    return None
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app_framework.errors import near_matches
+from app_framework.olap.member import is_unicode
 
 MEMBERS_MAX = 10_000
 
@@ -110,6 +111,8 @@ def _read_mapping(value: Mapping[object, object]) -> Filter:
     if keys == {"prefix"}:
         if not isinstance(value["prefix"], str):
             raise FilterShapeError("a prefix is a text.", ".prefix")
+        if not is_unicode(value["prefix"]):
+            raise FilterShapeError("a prefix is a text of whole characters.", ".prefix")
         return StartsWith(value["prefix"])
     if keys == {"path"}:
         return AtPath(_paths(value["path"]))

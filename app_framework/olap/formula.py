@@ -29,6 +29,7 @@ class FormulaBuilder:
         self._expressions: dict[str, Expression] = {}
         self._failed: set[str] = set()
         self._open: list[str] = []
+        self._unusable: set[str] = set()
 
     def build_all(self) -> None:
         """Add every formula."""
@@ -48,12 +49,10 @@ class FormulaBuilder:
 
     def _formula(self, definition: MeasureDefinition) -> FormulaMeasure | None:
         self._open.append(definition.name)
-        try:
-            read = self._reader.read(definition.argument, self._resolve, definition.path)
-        except _UnusableError:
+        read = self._reader.read(definition.argument, self._resolve, definition.path)
+        self._open.pop()
+        if definition.name in self._unusable:
             return None
-        finally:
-            self._open.pop()
         uses = tuple(sorted(str(key) for key in read.names)) if read else ()
         bound = read and self._reader.bind(read, self._cells(uses), definition.path)
         if not read or not bound:
@@ -83,7 +82,9 @@ class FormulaBuilder:
         if definition.kind == FORMULA:
             self._build(definition)
         if name not in self._measures:
-            raise _UnusableError
+            # It has a problem of its own, already told; the other names are still looked up.
+            self._unusable.add(self._open[-1])
+            return Name(name, (name,))
         if name in self._expressions:
             return Name(name, expression=self._expressions[name])
         return Name(name, (name,), self._measures[name].type)
@@ -92,7 +93,3 @@ class FormulaBuilder:
         """Return a FROM clause with the columns a formula reads, of their types."""
         columns = [f"CAST(NULL AS {self._measures[name].type.sql}) AS {quote(name)}" for name in uses]
         return f"FROM (SELECT {', '.join(columns)})" if columns else ""
-
-
-class _UnusableError(Exception):
-    """A formula uses a measure that has a problem of its own, already reported."""

@@ -32,6 +32,15 @@ def parse_member(value: object, kind: DataType) -> Member:
     return member
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written down: half of a surrogate pair, which JSON can escape, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _integer(value: object) -> int | None:
     if isinstance(value, bool):
         return None
@@ -50,7 +59,8 @@ def _decimal(value: object) -> Decimal | None:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    # A column holds 38 digits; anything far beyond is nobody's member and only a burden to compare.
+    return number if number.is_finite() and -60 < number.adjusted() < 60 else None
 
 
 def _float(value: object) -> float | None:
@@ -63,7 +73,7 @@ def _float(value: object) -> float | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and is_unicode(value) else None
 
 
 def _boolean(value: object) -> bool | None:
@@ -95,7 +105,10 @@ def _zoned(value: object) -> datetime | None:
     moment = value if isinstance(value, datetime) else _iso(value, datetime.fromisoformat)
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # the first and last days of the calendar have no neighbours in other zones
+        return None
 
 
 def _uuid(value: object) -> UUID | None:

@@ -5,9 +5,10 @@ Output ← Limit ← Sort ← Compute(formulas) ← Aggregate(keys, grouping set
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from app_framework.errors import near_matches
@@ -97,11 +98,18 @@ class QueryPlan:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
 
+    def only(self, *measures: Measure) -> QueryPlan:
+        """Return the plan of the same cells with these measures, or none, in the order of the levels."""
+        used = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
+        aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in used)
+        return replace(self, measures=measures, aggregates=aggregates, order=())
+
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the steps of the plan with their depth, the last step first."""
         steps = [f"Output {', '.join([*(key.name for key in self.keys), *(m.name for m in self.measures)])}"]
         if self.bounded:
-            steps.append(f"Limit {self.limit if self.limit is not None else 'all'} from {self.offset}, totals kept")
+            kept = ", totals kept" if self.totals != "none" else ""
+            steps.append(f"Limit {'all' if self.limit is None else self.limit} from {self.offset}{kept}")
         if self.keys:
             by = [f"{order.by} descending" if order.descending else order.by for order in self.order]
             steps.append(f"Sort {', '.join([*by, *(key.name for key in self.keys)])}, null last")
@@ -333,9 +341,10 @@ def _shown(condition: Condition) -> str:
         return f"{condition.level.full_name} = its first member"
     if isinstance(condition, AnyPath):
         return f"{condition.levels[0].dimension}.{condition.levels[0].hierarchy} under {_clipped(condition.paths)}"
-    return f"{condition.level.full_name} {_clipped(condition.filter)}"
+    return f"{condition.level.full_name}: {_clipped(condition.filter.to_json())}"
 
 
 def _clipped(value: object) -> str:
-    text = str(value)
+    """Return a filter in the words of a request, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 120 else f"{text[:117]}..."

@@ -15,7 +15,9 @@ from app_framework.olap.filter import Filter, FilterShapeError, read_filter
 T = TypeVar("T")
 Totals = Literal["none", "grand", "all"]
 Unavailable = Literal["fail", "partial"]
-LIST_MAX = 1_000
+MEASURES_MAX = 1_000
+LEVELS_MAX = 50
+"""As many as have a bit each in a number that every JSON reader keeps exact."""
 TIMEOUT_MAX_S = 24 * 3600.0
 
 
@@ -51,8 +53,8 @@ class CubeQuery:
         problems: list[QueryProblem] = []
         read = _Reader(problems)
         values: dict[str, object] = {
-            "measures": read.names("measures", self.measures),
-            "levels": read.names("levels", self.levels),
+            "measures": read.names("measures", self.measures, MEASURES_MAX),
+            "levels": read.names("levels", self.levels, LEVELS_MAX),
             "where": read.where(self.where),
             "totals": read.choice("totals", self.totals, get_args(Totals)),
             "order": read.order(self.order),
@@ -140,11 +142,12 @@ class _Reader:
     def __init__(self, problems: list[QueryProblem]) -> None:
         self._problems = problems
 
-    def names(self, field_: str, value: object) -> tuple[str, ...]:
+    def names(self, field_: str, value: object, most: int) -> tuple[str, ...]:
         if not isinstance(value, Sequence) or isinstance(value, str):
             return self._refuse(field_, f"`{field_}` is a list of names.", ())
-        if len(value) > LIST_MAX:
-            return self._refuse(field_, f"`{field_}` names more than {LIST_MAX:,}.", ())
+        if len(value) > most:
+            self._problems.append(QueryProblem(INVALID_QUERY, field_, f"`{field_}` names at most {most:,}."))
+            return ()
         for position, name in enumerate(value):
             if not isinstance(name, str):
                 self._refuse(f"{field_}[{position}]", "a name is a text.", None)

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from app_framework.database.datatype import DataType
 from app_framework.database.sql import quote
-from app_framework.olap.dimension import Level
-from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.measure import FormulaMeasure, Measure
-from app_framework.olap.plan import AnyPath, Condition, FirstMember, Predicate, QueryPlan
+from app_framework.olap.plan import QueryPlan
+from app_framework.olap.where import ConditionWriter
 
 GROUPING = "#grouping"
 
@@ -47,13 +45,17 @@ def write_members(plan: QueryPlan, limit: int) -> Statement:
 
 
 class _Writer:
-    """One plan on its way to SQL; collects parameters in the order of their question marks."""
+    """One plan on its way to SQL."""
 
     def __init__(self, plan: QueryPlan, rows_max: int | None) -> None:
-        self.parameters: list[object] = []
+        self._where = ConditionWriter(plan.tree)
         self.grouped = plan.totals != "none" and bool(plan.keys)
         self._plan = plan
         self._rows_max = rows_max
+
+    @property
+    def parameters(self) -> list[object]:
+        return self._where.parameters
 
     def statement(self) -> str:
         # Details and totals are read from the cells one after the other; they are aggregated once.
@@ -72,7 +74,7 @@ class _Writer:
         if not plan.keys and not plan.aggregates:
             columns.append(f"count(*) AS {quote('#rows')}")  # a formula over constants still has its one row
         lines = [f"SELECT{_list(columns)}", f"FROM {plan.tree.from_clause(plan.joins)}"]
-        conditions = [self._condition(condition) for condition in plan.conditions]
+        conditions = [self._where.write(condition) for condition in plan.conditions]
         if conditions:
             lines.append("WHERE " + "\n  AND ".join(conditions))
         if keys:
@@ -102,7 +104,7 @@ class _Writer:
         columns += [self._measure(measure) for measure in plan.measures]
         if self.grouped:
             columns.append(quote(GROUPING))
-        select = f"SELECT{_list(columns)}"
+        select = f"SELECT{_list(columns or ['*'])}"
         if not plan.keys:
             return f"{select}\nFROM cells"
         if not (plan.bounded and self.grouped):
@@ -145,90 +147,10 @@ class _Writer:
             return f"CAST({sql} AS {kind.answered.sql}) AS {quote(name)}"
         return sql if sql == quote(name) else f"{sql} AS {quote(name)}"
 
-    def _condition(self, condition: Condition) -> str:
-        if isinstance(condition, FirstMember):
-            return self._first_member(condition.level)
-        if isinstance(condition, AnyPath):
-            paths = [
-                " AND ".join(self._in(level, (member,)) for level, member in zip(condition.levels, path, strict=False))
-                for path in condition.paths
-            ]
-            return f"({' OR '.join(f'({path})' for path in paths)})" if paths else "false"
-        return self._predicate(condition)
-
-    def _predicate(self, predicate: Predicate) -> str:
-        level, filter_ = predicate.level, predicate.filter
-        if isinstance(filter_, In):
-            return self._in(level, filter_.members)
-        if isinstance(filter_, NotIn):
-            return self._not_in(level, filter_.members)
-        if isinstance(filter_, StartsWith):
-            return f"starts_with({level.sql}, {self._bind(filter_.prefix)})"
-        return self._between(level, filter_)
-
-    def _in(self, level: Level, members: Sequence[object]) -> str:
-        possible = list(_possible(level.type, members))
-        parts = []
-        if len(possible) == 1:
-            parts.append(f"{level.sql} = {self._bind(possible[0])}")
-        elif possible:
-            parts.append(f"{level.sql} IN ({', '.join(self._bind(member) for member in possible)})")
-        if None in members:
-            parts.append(f"{level.sql} IS NULL")
-        if len(parts) == 2:
-            return f"({' OR '.join(parts)})"
-        return parts[0] if parts else "false"
-
-    def _not_in(self, level: Level, members: Sequence[object]) -> str:
-        possible = list(_possible(level.type, members))
-        listed = f"{level.sql} NOT IN ({', '.join(self._bind(m) for m in possible)})" if possible else "true"
-        if None in members:
-            return f"({listed} AND {level.sql} IS NOT NULL)"
-        return f"({listed} OR {level.sql} IS NULL)" if possible else "true"
-
-    def _between(self, level: Level, bounds: Between) -> str:
-        parts = []
-        if bounds.low is not None:
-            parts.append(f"{level.sql} >= {self._bind(_clamped(level.type, bounds.low))}")
-        if bounds.high is not None:
-            parts.append(f"{level.sql} <= {self._bind(_clamped(level.type, bounds.high))}")
-        return f"({' AND '.join(parts)})"
-
-    def _first_member(self, level: Level) -> str:
-        joins = self._plan.tree.needed(level.joins)
-        source = self._plan.tree.from_clause(joins).replace("\n", " ")
-        return f"{level.sql} IS NOT DISTINCT FROM (SELECT min({level.sql}) FROM {source})"
-
-    def _bind(self, value: object) -> str:
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            self.parameters.append(value.isoformat())
-            return "CAST(? AS TIMESTAMPTZ)"
-        self.parameters.append(value)
-        return "?"
-
 
 def _value(measure: Measure) -> str:
     """Write a measure over the cells: a formula, or the aggregate's own column."""
     return measure.sql if isinstance(measure, FormulaMeasure) else quote(measure.name)
-
-
-def _possible(kind: DataType, members: Sequence[object]) -> Iterator[object]:
-    """Yield the members that the level's type can hold: no row has any other."""
-    for member in members:
-        if member is None:
-            continue
-        if kind.family == "integer" and isinstance(member, int):
-            low, high = kind.integer_range
-            if not low <= member <= high:
-                continue
-        yield member
-
-
-def _clamped(kind: DataType, bound: object) -> object:
-    """Return a bound that the engine can bind: a number beyond the type's range compares as its last 128-bit one."""
-    if kind.family == "integer" and isinstance(bound, int):
-        return max(-(2**127) + 1, min(2**127 - 1, bound))
-    return bound
 
 
 def _list(columns: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """HTTP to an application in the same process: no port, no socket, the real routes and the real edge.
 
-    with ContextRunner(auto=[WebAutoConfiguration]).sources(router).run() as context:
-        assert Client(context).get("/greet/ada").json() == "hello ada"
+with ContextRunner(auto=[WebAutoConfiguration]).sources(router).run() as context:
+    assert Client(context).get("/greet/ada").json() == "hello ada"
 """
 
 from __future__ import annotations

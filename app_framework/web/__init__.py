@@ -1,11 +1,11 @@
 """HTTP: the routes of an application, the cubes, the actuator and the Studio, served by an owned uvicorn.
 
-    router = APIRouter()
+router = APIRouter()
 
-    @router.get("/greet/{name}")
-    async def greet(name: str, greeter: Autowired[Greeter]) -> str: ...
+@router.get("/greet/{name}")
+async def greet(name: str, greeter: Autowired[Greeter]) -> str: ...
 
-    app = Application(sources=[Greeter, router])
+app = Application(sources=[Greeter, router])
 """
 
 from __future__ import annotations

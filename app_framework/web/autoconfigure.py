@@ -108,7 +108,7 @@ class WebAutoConfiguration:
             access_log=properties.access_log,
             timer=_request_timer(metrics) if metrics else None,
         )
-        app = WebApp(context, routes, settings, docs=properties.docs)
+        app = WebApp(context, routes, settings, docs=properties.docs, telemetry=properties.telemetry)
         if mappings is not None:
             mappings.describe_with(lambda: app.mappings)
         return app
@@ -119,7 +119,7 @@ class WebAutoConfiguration:
     ) -> WebServer:
         """The server that opens the port."""
         origin = environment.origin("server.address")
-        stop_timeout_s = environment.bind(AppProperties).lifecycle.stop_timeout.total_seconds()
+        phase_s = environment.bind(AppProperties).lifecycle.timeout_per_phase.total_seconds()
         graceful = properties.shutdown == "graceful"
         return WebServer(
             lambda: app.api,
@@ -127,7 +127,7 @@ class WebAutoConfiguration:
             address=safe_address(properties.address, str(origin)),
             port=properties.port,
             keep_alive_s=properties.keep_alive.total_seconds(),
-            drain_s=max(stop_timeout_s - DRAIN_MARGIN_S, stop_timeout_s / 2) if graceful else 0,
+            drain_s=max(phase_s - DRAIN_MARGIN_S, phase_s / 2) if graceful else 0,
         )
 
     @requirement_reader

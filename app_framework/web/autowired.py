@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from app_framework.boot.context import ApplicationContext
-from app_framework.boot.injection import Named
 from app_framework.boot.definition import describe, locate
+from app_framework.boot.injection import Named
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

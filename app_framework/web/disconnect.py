@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 T = TypeVar("T")
 
@@ -23,18 +22,16 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
         work: for instance a query, which is interrupted when its task is cancelled.
 
     Raises:
-        asyncio.CancelledError: the client went away.
+        ClientDisconnect: the client went away; nobody is there to be answered.
     """
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({task}, timeout=PATIENCE_S)
         if not task.done():
             await _finish_or_leave(task, request)
-        return await task
+        return task.result()
     finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await _end(task)
 
 
 async def _finish_or_leave(task: asyncio.Task[Any], request: Request) -> None:
@@ -42,12 +39,18 @@ async def _finish_or_leave(task: asyncio.Task[Any], request: Request) -> None:
     try:
         await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            task.cancel()
+            raise ClientDisconnect
     finally:
-        leaving.cancel()
-        await asyncio.gather(leaving, return_exceptions=True)
+        await _end(leaving)
 
 
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, if it still works, and wait until it has cleaned up."""
+    if not task.done():
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

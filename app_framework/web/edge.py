@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app_framework.boot.log_context import request_log_context, reset_request_log_context
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 _access = logging.getLogger("app_framework.web.access")
 _logger = logging.getLogger(__name__)
+
+UNANSWERED = 499
+"""The status, in log and metrics, of a request whose client did not wait for the answer."""
+
+PATH_SHOWN_MAX = 2048
+"""A longer path is cut in the log."""
 
 _WELL_FORMED_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}\Z")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}\Z")
@@ -140,6 +147,8 @@ class Edge:
             receive = self._admitted(scope, headers, receive)
             async with asyncio.timeout(self._settings.timeout_s) as exchange.deadline:
                 await self._app(scope, receive, exchange.send)
+        except ClientDisconnect:
+            _logger.debug("%s %s: the client went away", scope["method"], _shown_path(scope))
         except Exception as error:
             await self._fail(scope, exchange, error)
         finally:
@@ -147,7 +156,7 @@ class Edge:
             try:
                 await exchange.close()
             finally:
-                self._report(scope, exchange.status, time.perf_counter() - started_s)
+                self._report(scope, exchange.status or UNANSWERED, time.perf_counter() - started_s)
                 reset_request_log_context(token)
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,12 +180,11 @@ class Edge:
         """Refuse what is foreign, too large or too much; bound the body where its size is not said."""
         if self._serving > self._settings.requests_max:
             raise OverloadedError(self._settings.requests_max)
-        if scope["method"] in SAFE_METHODS:
-            return receive
-        self._check(scope, headers)
+        if scope["method"] not in SAFE_METHODS:
+            self._check(scope, headers)
         limit = self._settings.body_bytes_max
-        length = headers.get(b"content-length")
-        if length is None:
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit():
             return _bounded(receive, limit)
         if int(length) > limit:
             raise BodyTooLargeError(limit)
@@ -208,7 +216,7 @@ class Edge:
         if settings.timer is not None:
             outcome = _OUTCOMES.get(status // 100, "UNKNOWN")
             settings.timer.record(elapsed_s, scope["method"], route_template(scope), str(status), outcome)
-        if settings.access_log:
+        if settings.access_log and _access.isEnabledFor(logging.INFO):
             _access.info("%s %s %d %.1f ms", scope["method"], _shown_path(scope), status, elapsed_s * 1e3)
 
 
@@ -273,7 +281,10 @@ def _with_id(problem: Problem, request_id: bytes) -> Problem:
 def _shown_path(scope: Scope) -> str:
     """The path as it came over the wire: percent-encoded, so that it cannot forge a log line."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
-    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in raw[:2048])
+    text = raw[:PATH_SHOWN_MAX].decode("latin-1")
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in raw[:PATH_SHOWN_MAX])
 
 
 async def _nothing() -> Message:

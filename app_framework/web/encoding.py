@@ -1,6 +1,6 @@
 """Python values as JSON bytes: decimals keep their scale, what JSON cannot say is null, instants end in Z.
 
->>> dumps({"a": Decimal("1.50"), "b": float("nan"), "at": datetime(2013, 1, 1, tzinfo=timezone.utc)})
+>>> dumps({"a": Decimal("1.50"), "b": float("nan"), "at": datetime(2013, 1, 1, tzinfo=UTC)})
 b'{"a":1.50,"b":null,"at":"2013-01-01T00:00:00Z"}'
 """
 

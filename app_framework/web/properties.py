@@ -37,7 +37,11 @@ class ServerProperties(ConfigProperties, prefix="server"):
     )
     shutdown: Literal["graceful", "immediate"] = Field(
         default="graceful",
-        description="Whether requests in flight may finish at stop, for as long as app.lifecycle.stop-timeout allows.",
+        description="Whether requests in flight may finish at stop, as long as app.lifecycle.timeout-per-phase allows.",
     )
     access_log: bool = Field(default=True, description="Whether to write one line for each request.")
+    telemetry: bool = Field(
+        default=False,
+        description="Whether FastAPI reports spans and metrics to OpenTelemetry; OTEL_* variables set exporters.",
+    )
     docs: bool = Field(default=True, description="Whether to serve /docs and /openapi.json.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import httpx
 import pytest
 
 import sample_app
+from app_framework import Application
 from app_framework.testing import GoldenFiles
 from tests.acceptance.processes import AF, Node, af, clean_environ, running
 
@@ -263,15 +266,13 @@ def test_fa6_a_port_in_use_is_a_description_with_its_owner(folder: Path) -> None
     assert "Traceback" not in failed.err
 
 
-def test_fa7_two_nodes_in_one_process_share_nothing() -> None:
-    """Components, metrics, configuration: see tests/web and tests/boot; here two whole nodes answer side by side."""
-    import asyncio
-
-    from app_framework import Application
+def test_fa7_two_nodes_in_one_process_share_nothing(tmp_path: Path) -> None:
+    """Two whole nodes answer side by side, on one loop, with cubes, metrics and configuration of their own."""
 
     async def story() -> None:
-        one = Application(name="one").context(environ={}, properties={"server.port": 0, **EXPOSED}, directory=SAMPLE)
-        two = Application(name="two").context(environ={}, properties={"server.port": 0, **EXPOSED}, directory=REPOSITORY)
+        properties = {"server.port": 0, **EXPOSED}
+        one = Application(name="one").context(environ={}, properties=properties, directory=SAMPLE)
+        two = Application(name="two").context(environ={}, properties=properties, directory=tmp_path)
         async with one, two, httpx.AsyncClient() as client:
             cubes = [(await client.get(f"{each.addresses['http']}/cubes")).json() for each in (one, two)]
             assert [len(each["catalogs"][0]["cubes"]) if each["catalogs"] else 0 for each in cubes] == [1, 0]
@@ -297,20 +298,18 @@ def test_fa9_a_secret_is_never_shown(folder: Path) -> None:
         "@component\nclass Mailer:\n    def __init__(self, mail: Mail) -> None: ...\n\n"
         'app = Application(name="mail", sources=[Mailer])\n'
     )
-    arguments = ("service:app", "--mail.password=${MAIL}", *(f"--{key}={value}" for key, value in EXPOSED.items()))
-    shown = []
-    with running(folder, *arguments, environ={"MAIL": CANARY, "APP_LOGGING_LEVEL_ROOT": "debug"}) as node:
-        links = node.get("/actuator").json()["_links"]
-        for link in links.values():
-            if "{" not in link["href"]:
-                shown.append(node.get(link["href"].removeprefix(node.url)).text)
+    exposed = [f"--{key}={value}" for key, value in EXPOSED.items()]
+    environ = {"MAIL": CANARY, "APP_LOGGING_LEVEL_ROOT": "debug"}
+    with running(folder, "service:app", "--mail.password=${MAIL}", *exposed, environ=environ) as node:
+        links = [link["href"] for link in node.get("/actuator").json()["_links"].values()]
+        shown = [node.get(link.removeprefix(node.url)).text for link in links if "{" not in link]
         shown.append(node.get("/actuator/env/mail.password").text)
         node.terminate()
         ended = node.end()
     assert len(shown) > 10
     for command in (["conditions"], ["config", "show"], ["config", "explain", "mail.password"], ["config", "check"]):
-        done = af(folder, *command, *([] if command[-1] == "mail.password" else []), "service:app" if command == [
-            "conditions"] else f"--mail.password={CANARY}", environ={"MAIL": CANARY})
+        done = af(folder, *command, "service:app", f"--mail.password={CANARY}")
+        assert done.code == 0, done.err
         shown += [done.out, done.err]
     wrong = af(folder, "run", "service:app", f"--mail.password={{a: {CANARY}}}", "--mail.retries=many")
     shown += [ended.out, ended.err, wrong.out, wrong.err]
@@ -349,13 +348,10 @@ def test_fa10_the_sample_node_starts_and_help_answers_within_three_times_their_b
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Node:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Return a running sample node."""
-    folder = tmp_path_factory.mktemp("sample")
-    node = Node(folder, "sample_app.main:app")
-    yield node
-    node.process.kill()
-    node.process.communicate()
+    with running(tmp_path_factory.mktemp("sample"), "sample_app.main:app") as node:
+        yield node
 
 
 def test_the_sample_reproduces_its_reference_values_over_http(sample: Node) -> None:

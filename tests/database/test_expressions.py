@@ -42,7 +42,7 @@ def refusal(parser: ExpressionParser, text: str) -> str:
         ("x.y.a", '"t"."a"'),
         ("price * (1 - 0.1)", "(t.price * (1 - 0.1))"),
         ("year(day)", '"year"(t."day")'),
-        ("extract(month from day)", 'date_part(\'MONTH\', t."day")'),
+        ("extract(month from day)", "date_part('MONTH', t.\"day\")"),
         ("name || 'x'", "(t.\"name\" || 'x')"),
         ("case when a > 1 then 'many' end", "CASE  WHEN ((t.a > 1)) THEN ('many') ELSE NULL END"),
         ("a in (1, 2) and name is not null", '((t.a IN (1, 2)) AND (t."name" IS NOT NULL))'),

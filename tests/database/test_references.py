@@ -38,7 +38,7 @@ def test_spaces_do_not_count_and_quotes_hold_what_they_hold() -> None:
 
 @pytest.mark.parametrize("text", ["", "a.x", "a -> b", "a.x -> b", "a.x => b.y", "a.(x,y) -> b.x", "a.x -> b.y as"])
 def test_what_is_no_reference_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ReferenceSyntaxError, match="orders.customer_id -> customers.id"):
+    with pytest.raises(ReferenceSyntaxError, match=r"orders\.customer_id -> customers\.id"):
         Reference.parse(text)
 
 

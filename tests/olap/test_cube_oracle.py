@@ -72,6 +72,10 @@ CUBE = CubeDefinition.of(
 )
 
 
+FILLER = [f"w{i}" for i in range(25)]
+"""So many members that a filter binds them as one array."""
+
+
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), strategy)
 
@@ -101,9 +105,11 @@ LEVELS = [
 ]  # fmt: skip
 MEASURES = [measure.name for measure in CUBE.measures]
 SORTABLE = ["rows", "big_sum", "price_sum", "area", "word_max", "day_max", "shops"]
+PATHS = st.one_of(st.tuples(maybe(WORDS)), st.tuples(maybe(WORDS), maybe(WORDS))).map(list)
 FILTERS = st.fixed_dictionaries({}, optional={
     "word": st.one_of(
-        maybe(WORDS), st.lists(maybe(WORDS), max_size=3),
+        maybe(WORDS), st.lists(maybe(WORDS), max_size=3), st.lists(maybe(WORDS), max_size=3).map(FILLER.__add__),
+        st.fixed_dictionaries({"not": st.lists(maybe(WORDS), max_size=3).map(FILLER.__add__)}),
         st.fixed_dictionaries({"not": st.lists(maybe(WORDS), max_size=3)}),
         st.fixed_dictionaries({"prefix": WORDS}), st.fixed_dictionaries({"from": WORDS}),
     ),
@@ -113,9 +119,10 @@ FILTERS = st.fixed_dictionaries({}, optional={
     "flag": maybe(st.booleans()),
     "small": st.fixed_dictionaries({"from": st.integers(-40000, 0), "to": st.integers(0, 2**130)}),
     "day": st.fixed_dictionaries({}, optional={"from": DAYS.map(str), "to": DAYS.map(str)}).filter(bool),
-    "Shop": st.fixed_dictionaries({"path": st.lists(
-        st.one_of(st.tuples(maybe(WORDS)), st.tuples(maybe(WORDS), maybe(WORDS))).map(list), max_size=2
-    )}),
+    "Shop": st.one_of(
+        st.fixed_dictionaries({"path": st.lists(PATHS, max_size=2)}),
+        st.fixed_dictionaries({"path": st.lists(PATHS, max_size=2).map([[w, "a"] for w in FILLER].__add__)}),
+    ),
 })  # fmt: skip
 
 

@@ -36,7 +36,9 @@ def test_refused_readiness_is_503(web: ContextRunner) -> None:
         assert client.get("/actuator/health/liveness").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["beans", "conditions", "env", "env/server.docs", "metrics", "mappings", "loggers", "startup"])
+@pytest.mark.parametrize(
+    "path", ["beans", "conditions", "env", "env/server.docs", "metrics", "mappings", "loggers", "startup"]
+)
 def test_exposed_endpoints_answer_json(web: ContextRunner, path: str) -> None:
     """Each is linked and readable."""
     with web.properties(ALL).run() as context, Client(context) as client:
@@ -71,3 +73,12 @@ def test_the_base_path_moves(web: ContextRunner) -> None:
         assert client.get("/manage/health").status_code == 200
         assert client.get("/actuator/health").status_code == 404
         assert "/manage/health" in client.get("/studio").text
+
+
+def test_probes_answer_where_platforms_look_for_them(web: ContextRunner) -> None:
+    """`/livez` and `/readyz`, when asked for."""
+    properties = {"management.endpoint.health.probes.add-additional-paths": True}
+    with web.properties(properties).run() as context, Client(context) as client:
+        assert [client.get(path).json()["status"] for path in ("/livez", "/readyz")] == ["UP", "UP"]
+        context.availability.readiness.refuse("draining", owner="test")
+        assert [client.get(path).status_code for path in ("/livez", "/readyz")] == [200, 503]

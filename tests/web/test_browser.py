@@ -43,7 +43,9 @@ class Visit:
         """Go there and wait until nothing is loaded any more."""
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
+        )
         self.page.goto(self.url + path)
         self.page.wait_for_load_state("networkidle")
         return self.page

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from app_framework.boot.log_context import current_request_fields
 from app_framework.testing import Client, ContextRunner
 from app_framework.testing.client import AsyncClient
+from app_framework.web import WebApp
 
 router = APIRouter()
 
@@ -53,7 +54,9 @@ def test_log_lines_of_a_request_carry_its_id_and_trace(web: ContextRunner) -> No
             "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
             "span_id": "00f067aa0ba902b7",
         }
-        assert client.get("/log-context", headers={"X-Request-ID": "r1", "traceparent": "x"}).json() == {"request_id": "r1"}
+        assert client.get("/log-context", headers={"X-Request-ID": "r1", "traceparent": "x"}).json() == {
+            "request_id": "r1"
+        }
 
 
 def test_a_request_is_one_line_in_the_log(web: ContextRunner, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,3 +138,29 @@ def test_more_requests_than_the_bound_are_refused(web: ContextRunner) -> None:
             return refused.status_code, refused.json()["code"], (await first).status_code
 
     assert asyncio.run(ask()) == (429, "OVERLOADED", 200)
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_failure(
+    web: ContextRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is there to be answered; the log says 499 and shows no traceback."""
+
+    async def leave() -> None:
+        async with web.sources(router).start() as context:
+            scope = {
+                "type": "http", "method": "POST", "path": "/echo/a", "query_string": b"", "root_path": "",
+                "headers": [(b"host", b"localhost")], "server": ("127.0.0.1", 80), "scheme": "http",
+            }  # fmt: skip
+
+            async def receive() -> dict[str, str]:
+                return {"type": "http.disconnect"}
+
+            async def send(message: dict[str, object]) -> None:
+                raise AssertionError(f"nobody is there for {message}")
+
+            await context[WebApp](scope, receive, send)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(leave())
+    assert any(record.getMessage().startswith("POST /echo/a 499 ") for record in caplog.records)
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]

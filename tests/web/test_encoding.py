@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -23,7 +23,7 @@ CASES = {
     "decimal keeps its scale": (Decimal("1.50"), "1.50"),
     "decimal without exponent": (Decimal("1E+3"), "1000"),
     "small decimal": (Decimal("0.0000001"), "0.0000001"),
-    "wide decimal": (Decimal("12345678901234567890123456789012345678"), "12345678901234567890123456789012345678"),
+    "wide decimal": (Decimal(12345678901234567890123456789012345678), "12345678901234567890123456789012345678"),
     "no number": (float("nan"), "null"),
     "infinite": (float("-inf"), "null"),
     "infinite decimal": (Decimal("Infinity"), "null"),
@@ -32,7 +32,7 @@ CASES = {
     "date": (date(2013, 1, 2), '"2013-01-02"'),
     "time": (time(1, 2, 3), '"01:02:03"'),
     "local instant": (datetime(2013, 1, 2, 3), '"2013-01-02T03:00:00"'),  # noqa: DTZ001
-    "instant": (datetime(2013, 1, 2, 3, tzinfo=timezone.utc), '"2013-01-02T03:00:00Z"'),
+    "instant": (datetime(2013, 1, 2, 3, tzinfo=UTC), '"2013-01-02T03:00:00Z"'),
     "uuid": (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
 }
 
@@ -52,7 +52,9 @@ def test_other_values_of_ours_are_written_too() -> None:
     assert json.loads(dumps(value)) == ["CORRECT", "a/b", ["a", "b"], 1.5, "2013-01-01T22:00:00Z", "01"]
 
 
-ROWS = st.lists(st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1), st.decimals(allow_nan=False, places=2)), max_size=9)
+ROWS = st.lists(
+    st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1), st.decimals(allow_nan=False, places=2)), max_size=9
+)
 
 
 @given(ROWS, st.integers(1, 4))

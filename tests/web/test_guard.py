@@ -9,7 +9,16 @@ from app_framework.web.errors import ForeignRequestError
 from app_framework.web.guard import RequestGuard
 
 OWN = ["localhost:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080", "node.localhost", "LOCALHOST.:80", "10.0.0.5:8080"]
-UNKNOWN = ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "10.0.0.6", "", None, "localhost@evil", "[::2]"]
+UNKNOWN = [
+    "evil.example",
+    "evil.example:8080",
+    "127.0.0.1.evil.example",
+    "10.0.0.6",
+    "",
+    None,
+    "localhost@evil",
+    "[::2]",
+]
 
 
 @pytest.mark.parametrize("host", OWN)
@@ -42,7 +51,8 @@ def test_pages_of_this_node_and_of_allowed_hosts_are_no_foreigners(origin: str, 
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "", "http://localhost:3000", "http://127.0.0.1", "file://", "localhost:8080"]
+    "origin",
+    ["https://evil.example", "null", "", "http://localhost:3000", "http://127.0.0.1", "file://", "localhost:8080"],
 )
 def test_pages_of_other_origins_are_foreign(origin: str) -> None:
     """Another server on this machine is another origin, as for the browser."""

@@ -53,8 +53,9 @@ class SeveralError(UserError):
 class NodeGoneError(ServiceUnavailableError):
     """An error that knows facts."""
 
-    node = "d2"
-    members = {"l_shipmode": ["FOB"]}
+    def __init__(self) -> None:
+        self.node = "d2"
+        self.members = {"l_shipmode": ["FOB"]}
 
     def __str__(self) -> str:
         return "node d2 does not answer"
@@ -94,7 +95,7 @@ async def fail(what: str) -> None:
 
 
 @pytest.fixture
-def client(web: ContextRunner):  # noqa: ANN201
+def client(web: ContextRunner):
     with web.sources(router).run() as context, Client(context) as client:
         yield client
 
@@ -173,7 +174,9 @@ def test_a_fault_of_ours_says_nothing_but_its_request_id(
 def test_exceptions_of_handlers_keep_their_status(client: Client) -> None:
     """`HTTPException` is the user's own word; the code follows from its status."""
     found = {what: client.get(f"/raise/{what}") for what in ("teapot", "absent", "busy", "facts")}
-    told = {what: (answer.status_code, answer.json()["code"], answer.json()["detail"]) for what, answer in found.items()}
+    told = {
+        what: (answer.status_code, answer.json()["code"], answer.json()["detail"]) for what, answer in found.items()
+    }
     assert told == {
         "teapot": (418, "INVALID_REQUEST", "no coffee"),
         "absent": (404, "NOT_FOUND", "There is nothing here."),

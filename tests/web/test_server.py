@@ -22,7 +22,12 @@ from app_framework.web import PortInUseError, WebServer
 from app_framework.web.port_owner import owner_of_port
 from app_framework.web.server import bind, safe_address
 
-HOLD_PORT = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); sys.stdin.read()"
+HOLD_PORT = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def test_fa6_requests_in_flight_finish_before_components_stop(listening: Context
 
     @router.get("/held")
     async def held() -> StreamingResponse:
-        async def parts():  # noqa: ANN202
+        async def parts():
             yield "first "
             entered.set()
             await release.wait()
@@ -138,7 +143,7 @@ def test_a_request_that_never_ends_is_cut_at_the_bound(caplog: pytest.LogCapture
     told: list[str] = []
     entered = asyncio.Event()
 
-    async def endless(scope, receive, send) -> None:  # noqa: ANN001
+    async def endless(scope, receive, send) -> None:
         entered.set()
         try:
             await asyncio.Event().wait()
@@ -169,12 +174,12 @@ def test_a_refused_body_leaves_a_server_that_answers(listening: ContextRunner) -
     async def take(body: dict[str, str]) -> int:
         return len(body)
 
-    with listening.sources(router).properties({"server.max-body-size": "1KB"}).run() as context:
-        with httpx.Client(base_url=context.addresses["http"]) as client:
-            for _ in range(3):
-                assert client.post("/body", content=b"x" * 200_000).status_code == 413
-                assert client.post("/body", content=(b"x" * 100 for _ in range(2000))).status_code == 413
-                assert client.post("/body", json={"a": "b"}).json() == 1
+    runner = listening.sources(router).properties({"server.max-body-size": "1KB"})
+    with runner.run() as context, httpx.Client(base_url=context.addresses["http"]) as client:
+        for _ in range(3):
+            assert client.post("/body", content=b"x" * 200_000).status_code == 413
+            assert client.post("/body", content=(b"x" * 100 for _ in range(2000))).status_code == 413
+            assert client.post("/body", json={"a": "b"}).json() == 1
 
 
 def test_fa7_two_applications_listen_in_one_loop(listening: ContextRunner) -> None:

@@ -16,7 +16,9 @@ class OrdersSection(StudioSection):
     title = "Orders <today>"
 
     async def items(self, base_url: str) -> Sequence[StudioItem]:
-        return [StudioItem("<script>alert(1)</script>", "/orders", parts={"Kinds": ["a&b"]}, example=f"curl {base_url}")]
+        return [
+            StudioItem("<script>alert(1)</script>", "/orders", parts={"Kinds": ["a&b"]}, example=f"curl {base_url}")
+        ]
 
 
 def test_the_root_leads_to_the_studio(web: ContextRunner) -> None:

@@ -94,7 +94,7 @@ def _dimension(dimension: Mapping[str, Any]) -> str:
     """``Date: year → month``, or with each hierarchy's name where there are several."""
     hierarchies = dimension.get("hierarchies", ())
     paths = [" → ".join(str(level["name"]) for level in hierarchy.get("levels", ())) for hierarchy in hierarchies]
-    return f"{dimension['name']}: {', '.join(paths)}"
+    return f"{dimension['name']}: {' · '.join(paths)}"
 
 
 def _levels(cube: Mapping[str, Any]) -> Iterator[str]:

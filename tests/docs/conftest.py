@@ -1,0 +1,56 @@
+"""What a page needs: a folder, an environment without the suite's own settings, and the installed commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.docs.page import ROOT, Page
+
+PageFactory = Callable[[Path], Page]
+
+
+@pytest.fixture
+def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageFactory]:
+    """Open pages, each in a folder of its own, and close them at the end."""
+    with ExitStack() as closing:
+
+        def opened(path: Path, **variables: str) -> Page:
+            folder = tmp_path / "page"
+            folder.mkdir()
+            monkeypatch.chdir(folder)
+            monkeypatch.syspath_prepend(str(folder))
+            page = Page(path, folder, {**clean_environment(), **variables})
+            closing.callback(page.close)
+            return page
+
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules_of_pages() -> Iterator[None]:
+    """What a page imports from its own folder is not for the next one."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if "pytest-" in file:
+            del sys.modules[name]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this process's variables without what would change how an application starts or prints."""
+    bin_folder = Path(sys.executable).parent
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "PYTEST_", "COV_"))}
+    return {
+        **kept,
+        "PATH": f"{bin_folder}{os.pathsep}{kept.get('PATH', '')}",
+        "NO_COLOR": "1",
+        "COLUMNS": "110",
+        "CHECKOUT": str(ROOT),
+    }
