@@ -9,15 +9,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .comparison import Line, Opening, measure
-from .configuration import large_configuration
-from .cube import cube_queries
-from .loading import sample_data
-from .machine import machine_facts
-from .report import machine, page, table
-from .request import autowired_request
-from .start import help_page, node_start
-from .wiring import many_components
+from benchmarks.comparison import Line, Opening, measure
+from benchmarks.configuration import large_configuration
+from benchmarks.cube import cube_queries
+from benchmarks.loading import sample_data
+from benchmarks.machine import machine_facts
+from benchmarks.report import machine, page, table
+from benchmarks.request import autowired_request
+from benchmarks.start import help_page, node_start
+from benchmarks.wiring import many_components
 
 RESULTS = Path(__file__).with_name("results.md")
 ROUNDS = 11

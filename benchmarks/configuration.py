@@ -12,10 +12,9 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel
 
-from app_framework.boot.environment import Environment
-from app_framework.boot.properties import ConfigProperties, DataSize, Duration, Field
-
-from .comparison import Case
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.properties import ConfigProperties, DataSize, Duration, Field
+from benchmarks.comparison import Case
 
 LINES = 2000
 LINES_EACH = 10

@@ -15,10 +15,10 @@ from statistics import median
 
 import duckdb
 
-from .comparison import Case, Side, Target
-from .processes import served
-from .start import DATA, READY, SAMPLE
-from .wire import KeepAlive, post
+from benchmarks.comparison import Case, Side, Target
+from benchmarks.processes import served
+from benchmarks.start import DATA, READY, SAMPLE
+from benchmarks.wire import KeepAlive, post
 
 QUERY = "/cubes/flights/query"
 WARM_UP = 5

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import duckdb
 
-from app_framework.boot.environment import Environment
+from app_framework.boot.config.environment import Environment
 from app_framework.database import Database
 from app_framework.database.properties import DatabaseProperties
-
-from .comparison import Case
-from .cube import load
-from .processes import ROOT
+from benchmarks.comparison import Case
+from benchmarks.cube import load
+from benchmarks.processes import ROOT
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .wire import KeepAlive
+from benchmarks.wire import KeepAlive
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT_S = 30.0

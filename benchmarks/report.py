@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from .comparison import Line, Samples
+from benchmarks.comparison import Line, Samples
 
 HEADS = ("what", "ours", "against", "reference", "ratio", "target", "")
 

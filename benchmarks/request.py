@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-from .comparison import Case, Side, Target
-from .processes import af, python, served
-from .wire import KeepAlive, get
+from benchmarks.comparison import Case, Side, Target
+from benchmarks.processes import af, python, served
+from benchmarks.wire import KeepAlive, get
 
 PATH = "/greet/ada"
 BLOCK = 500

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from .comparison import Case, Target
-from .processes import ROOT, af, python, run_ms, served
+from benchmarks.comparison import Case, Target
+from benchmarks.processes import ROOT, af, python, run_ms, served
 
 DATA = ROOT / "sample_app" / "data" / "nycflights13"
 SAMPLE = af("run", "sample_app.main:app", "--server.port={port}")

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 from app_framework.testing import ContextRunner
-
-from .comparison import Case
+from benchmarks.comparison import Case
 
 COMPONENTS = 200
 LAYER = 20

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from app_framework.boot.actuator import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
     from app_framework.boot.application import Application
-    from app_framework.boot.availability import Availability
     from app_framework.boot.conditions import (
         Condition,
         ConditionContext,
@@ -34,7 +33,18 @@ if TYPE_CHECKING:
         on_resource,
         on_single_candidate,
     )
-    from app_framework.boot.config_errors import ConfigProblem, ConfigurationError
+    from app_framework.boot.config.environment import Environment
+    from app_framework.boot.config.errors import ConfigProblem, ConfigurationError
+    from app_framework.boot.config.properties import (
+        ConfigGlob,
+        ConfigPath,
+        ConfigProperties,
+        DataSize,
+        Deprecated,
+        Duration,
+        Field,
+        SecretStr,
+    )
     from app_framework.boot.context import ApplicationContext, Launch
     from app_framework.boot.decorators import (
         auto_configuration,
@@ -47,24 +57,14 @@ if TYPE_CHECKING:
         runner,
     )
     from app_framework.boot.definition import Definition
-    from app_framework.boot.environment import Environment
     from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
     from app_framework.boot.failure import FailureAnalysis, FailureReport
-    from app_framework.boot.health import Health, HealthIndicator, Status
     from app_framework.boot.injection import Lazy, Named
     from app_framework.boot.lifecycle import ComponentCreationError, Lifecycle, StartTimeoutError
-    from app_framework.boot.metrics import Metrics
+    from app_framework.boot.management.availability import Availability
+    from app_framework.boot.management.health import Health, HealthIndicator, Status
+    from app_framework.boot.management.metrics import Metrics
     from app_framework.boot.origin import Origin
-    from app_framework.boot.properties import (
-        ConfigGlob,
-        ConfigPath,
-        ConfigProperties,
-        DataSize,
-        Deprecated,
-        Duration,
-        Field,
-        SecretStr,
-    )
     from app_framework.boot.report import ConditionReport
     from app_framework.boot.request_scope import RequestScope
     from app_framework.boot.starters import StarterError
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "actuator": ("Endpoint", "EndpointRegistry", "EndpointRequest", "EndpointResponse"),
     "application": ("Application",),
-    "availability": ("Availability",),
+    "management.availability": ("Availability",),
     "conditions": (
         "Condition",
         "ConditionContext",
@@ -92,7 +92,7 @@ _HOMES = {
         "on_resource",
         "on_single_candidate",
     ),
-    "config_errors": ("ConfigProblem", "ConfigurationError"),
+    "config.errors": ("ConfigProblem", "ConfigurationError"),
     "context": ("ApplicationContext", "Launch"),
     "decorators": (
         "auto_configuration",
@@ -105,15 +105,15 @@ _HOMES = {
         "runner",
     ),
     "definition": ("Definition",),
-    "environment": ("Environment",),
+    "config.environment": ("Environment",),
     "events": ("AddressBound", "Events", "Ready", "Started", "Stopping"),
     "failure": ("FailureAnalysis", "FailureReport"),
-    "health": ("Health", "HealthIndicator", "Status"),
+    "management.health": ("Health", "HealthIndicator", "Status"),
     "injection": ("Lazy", "Named"),
     "lifecycle": ("ComponentCreationError", "Lifecycle", "StartTimeoutError"),
-    "metrics": ("Metrics",),
+    "management.metrics": ("Metrics",),
     "origin": ("Origin",),
-    "properties": (
+    "config.properties": (
         "ConfigGlob",
         "ConfigPath",
         "ConfigProperties",

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from app_framework.boot.assembly import UnknownExclusionError
-from app_framework.boot.config_errors import ConfigurationError, advise, describe
+from app_framework.boot.config.errors import ConfigurationError, advise, describe
 from app_framework.boot.definition import locate
 from app_framework.boot.failure import Analyzer, FailureAnalysis
 from app_framework.boot.lifecycle import ComponentCreationError, StartTimeoutError

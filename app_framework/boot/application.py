@@ -23,7 +23,7 @@ from typing import Any
 
 from app_framework.boot.actuator import EndpointRegistry
 from app_framework.boot.context import ApplicationContext, Launch
-from app_framework.boot.startup import startup_summary
+from app_framework.boot.management.startup import startup_summary
 
 _logger = getLogger("app_framework.application")
 

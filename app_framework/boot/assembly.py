@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from app_framework.boot.conditions import Condition, ConditionContext, Outcome, in_order
+from app_framework.boot.config.properties import ConfigProperties
 from app_framework.boot.decorators import FailureAnalyzerMark, RequirementReaderMark, mark_of, snake_case
 from app_framework.boot.definition import Definition, FactoryKind, UnresolvableHintError, type_name
 from app_framework.boot.ordering import order_auto_configurations
-from app_framework.boot.properties import ConfigProperties
 from app_framework.boot.report import ConditionReport, ReportEntry
 from app_framework.boot.sources import (
     Candidate,
@@ -28,7 +28,7 @@ from app_framework.boot.starters import AutoConfiguration
 from app_framework.errors import UserError, did_you_mean, near_matches
 
 if TYPE_CHECKING:
-    from app_framework.boot.environment import Environment
+    from app_framework.boot.config.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,21 +18,26 @@ from app_framework.boot.actuator.metrics import MetricsEndpoint, PrometheusEndpo
 from app_framework.boot.actuator.registry import AccessRules, EndpointRegistry
 from app_framework.boot.actuator.runtime import StartupEndpoint, TasksEndpoint
 from app_framework.boot.actuator.wiring import BeansEndpoint, ConditionsEndpoint
-from app_framework.boot.availability import Availability
-from app_framework.boot.builtin_health import DiskSpaceHealth, LivenessStateHealth, PingHealth, ReadinessStateHealth
 from app_framework.boot.conditions import on_missing_component, on_module, on_property
+from app_framework.boot.config.environment import Environment
 from app_framework.boot.decorators import auto_configuration, bean
-from app_framework.boot.environment import Environment
-from app_framework.boot.health import CompositeHealth, HealthContributor, HealthIndicator, contributor_name
-from app_framework.boot.health_service import HealthService, flatten
-from app_framework.boot.logs import LoggingSystem, current_logging_system
-from app_framework.boot.management_checks import exposure_of, groups_of, indicator_settings, whole_of
-from app_framework.boot.management_properties import InfoProperties, ManagementProperties
-from app_framework.boot.metrics import Metrics
-from app_framework.boot.process_metrics import add_process_metrics
-from app_framework.boot.redaction import Redactor
-from app_framework.boot.startup import StartupSteps
-from app_framework.boot.watchdog import Watchdog
+from app_framework.boot.management.availability import Availability
+from app_framework.boot.management.builtin_health import (
+    DiskSpaceHealth,
+    LivenessStateHealth,
+    PingHealth,
+    ReadinessStateHealth,
+)
+from app_framework.boot.management.checks import exposure_of, groups_of, indicator_settings, whole_of
+from app_framework.boot.management.health import CompositeHealth, HealthContributor, HealthIndicator, contributor_name
+from app_framework.boot.management.health_service import HealthService, flatten
+from app_framework.boot.management.logs import LoggingSystem, current_logging_system
+from app_framework.boot.management.metrics import Metrics
+from app_framework.boot.management.process_metrics import add_process_metrics
+from app_framework.boot.management.properties import InfoProperties, ManagementProperties
+from app_framework.boot.management.redaction import Redactor
+from app_framework.boot.management.startup import StartupSteps
+from app_framework.boot.management.watchdog import Watchdog
 
 
 @auto_configuration(properties=[ManagementProperties])

@@ -19,7 +19,7 @@ from app_framework.boot.definition import Definition, type_name
 from app_framework.boot.origin import Origin
 
 if TYPE_CHECKING:
-    from app_framework.boot.environment import Environment
+    from app_framework.boot.config.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,25 +18,25 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app_framework.boot.analyzers import CORE_ANALYZERS
-from app_framework.boot.app_properties import AppProperties
 from app_framework.boot.assembly import Assembly, assemble, property_models
-from app_framework.boot.availability import APPLICATION, Availability
 from app_framework.boot.builtin import BUILTIN_AUTO_CONFIGURATIONS
+from app_framework.boot.config.app_properties import AppProperties
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.properties import ConfigProperties
 from app_framework.boot.container import ComponentStore
 from app_framework.boot.decorators import RunnerMark, mark_of
 from app_framework.boot.definition import Definition, FactoryKind, type_name
-from app_framework.boot.environment import Environment
 from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
 from app_framework.boot.failure import FailureReport, analyze_failure
 from app_framework.boot.lifecycle import LifecycleRunner, StopFailure
-from app_framework.boot.logs import LoggingSystem
-from app_framework.boot.management_properties import LoggingProperties
-from app_framework.boot.properties import ConfigProperties
-from app_framework.boot.redaction import Redactor, known_secrets, redacted_failure
+from app_framework.boot.management.availability import APPLICATION, Availability
+from app_framework.boot.management.logs import LoggingSystem
+from app_framework.boot.management.properties import LoggingProperties
+from app_framework.boot.management.redaction import Redactor, known_secrets, redacted_failure
+from app_framework.boot.management.startup import StarterLine, StartupSteps
 from app_framework.boot.report import ConditionReport
 from app_framework.boot.request_scope import RequestScope
 from app_framework.boot.starters import Installed, auto_configuration_of, discover_starters
-from app_framework.boot.startup import StarterLine, StartupSteps
 from app_framework.boot.wiring import NoSuchComponentError, Requirement, Wiring, choose, wire
 from app_framework.clock import Clock, SystemClock
 from app_framework.errors import FrameworkError, near_matches

@@ -14,7 +14,7 @@ from app_framework.boot.injection import Scope
 
 if TYPE_CHECKING:
     from app_framework.boot.conditions import Condition
-    from app_framework.boot.properties import ConfigProperties
+    from app_framework.boot.config.properties import ConfigProperties
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type[Any])

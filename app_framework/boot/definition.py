@@ -8,6 +8,7 @@ import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,12 @@ class Definition:
         """
         if typing.get_origin(wanted) is not None:
             return bool(self.provides == wanted)
-        return wanted in self.provided_class.__mro__
+        return wanted in self._ancestors
+
+    @cached_property
+    def _ancestors(self) -> frozenset[type]:
+        """What the provided class is; kept, because every parameter of every component asks every definition."""
+        return frozenset(self.provided_class.__mro__)
 
     def __repr__(self) -> str:
         return f"<Definition {self.name!r} provides {type_name(self.provides)} at {self.origin}>"

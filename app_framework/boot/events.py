@@ -64,10 +64,10 @@ class Events:
 
     def listen_with(self, component: object) -> None:
         """Add every `@on_event` method of a component."""
-        for name in dir(type(component)):
-            function = inspect.getattr_static(type(component), name)
-            if mark_of(function, ListenerMark):
-                self.listen(_heard(function), getattr(component, name))
+        members = {name: value for base in reversed(type(component).__mro__) for name, value in vars(base).items()}
+        for name in sorted(members):
+            if mark_of(members[name], ListenerMark):
+                self.listen(_heard(members[name]), getattr(component, name))
 
     async def publish(self, event: object) -> None:
         """Hand an event to its listeners and wait for each; what a listener raises reaches the publisher."""

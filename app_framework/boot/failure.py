@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app_framework.boot.environment import Environment
+    from app_framework.boot.config.environment import Environment
 
 
 @dataclass(frozen=True, slots=True)

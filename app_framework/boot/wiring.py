@@ -5,7 +5,7 @@ Everything that is missing, ambiguous or cyclic is collected and reported at onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,15 +154,17 @@ class _Matcher:
         """Return what each parameter gets."""
         asker = f"component {definition.name!r}"
         return tuple(
-            Binding(parameter, self._match(parameter, asker, str(definition.origin), definition))
+            Binding(parameter, self._match(parameter, asker, lambda: str(definition.origin), definition))
             for parameter in definition.parameters
         )
 
     def require(self, requirement: Requirement) -> None:
         """Check that one component fits what somebody outside the graph asks for."""
-        self._match(Parameter("", requirement.type), requirement.asker, requirement.place, None)
+        self._match(Parameter("", requirement.type), requirement.asker, lambda: requirement.place, None)
 
-    def _match(self, parameter: Parameter, asker: str, place: str, definition: Definition | None) -> tuple[str, ...]:
+    def _match(
+        self, parameter: Parameter, asker: str, place: Callable[[], str], definition: Definition | None
+    ) -> tuple[str, ...]:
         others = [each for each in self._definitions.values() if each is not definition]
         if parameter.want in (Want.LIST, Want.DICT):
             found = [each for each in others if each.satisfies(parameter.type)]
@@ -171,9 +173,9 @@ class _Matcher:
         if len(found_one) == 1:
             return (found_one[0].name,)
         if found_one:
-            self.problems.append(Ambiguous(asker, place, parameter.name, parameter.type, found_one))
+            self.problems.append(Ambiguous(asker, place(), parameter.name, parameter.type, found_one))
         elif not parameter.has_default and parameter.want is not Want.OPTIONAL:
-            self.problems.append(self._missing(parameter, asker, place))
+            self.problems.append(self._missing(parameter, asker, place()))
         return ()
 
     def _missing(self, parameter: Parameter, asker: str, place: str) -> Missing:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app_framework.boot.assembly import DuplicateName
+from app_framework.boot.config.known_starters import KNOWN_STARTERS
 from app_framework.boot.definition import Definition, UnresolvableHintError, describe, locate, type_name
-from app_framework.boot.known_starters import KNOWN_STARTERS
 from app_framework.boot.report import ReportEntry
 from app_framework.boot.sources import InvalidSourceError
 from app_framework.errors import FrameworkError

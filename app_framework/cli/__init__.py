@@ -13,6 +13,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process; the entry point of `af` and `app-framework`."""
-    from .program import program
+    from app_framework.cli.program import program
 
     program.main()

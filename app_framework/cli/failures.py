@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UserError
-from .output import say
+from app_framework.cli.output import say
+from app_framework.errors import UserError
 
 if TYPE_CHECKING:
-    from ..boot import FailureReport
+    from app_framework.boot import FailureReport
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import did_you_mean
-from .failures import CommandError
+from app_framework.cli.failures import CommandError
+from app_framework.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from ..boot import Environment
+    from app_framework.boot import Environment
 
 
 def unknown_key(key: str, environment: Environment) -> CommandError:
     """Return the error for a key: with what was probably meant, or the starter that would know it (FA1)."""
-    from ..boot.known_starters import KNOWN_STARTERS
+    from app_framework.boot.config.known_starters import KNOWN_STARTERS
 
     section = key.partition(".")[0]
     owner = KNOWN_STARTERS.get(section)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..errors import did_you_mean, near_matches
+from app_framework.errors import did_you_mean, near_matches
 
 
 @dataclass(frozen=True, slots=True)

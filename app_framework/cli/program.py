@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
-from .lazy import LazyCommand, LazyGroup
-from .output import colour
+from app_framework.cli.lazy import LazyCommand, LazyGroup
+from app_framework.cli.output import colour
 
 COMMANDS = {
     "run": LazyCommand(".commands.run", "Run one node in the foreground."),
@@ -46,7 +46,7 @@ class Program(LazyGroup):
         try:
             code = super().main(given, prog_name, complete_var, standalone_mode=False, **extra)
         except Exception as error:  # whatever it was, a person reads what is wrong and what to do
-            from .failures import report
+            from app_framework.cli.failures import report
 
             code = report(error, debug="--debug" in given)
         sys.exit(code)
@@ -56,7 +56,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
     if wanted and not context.resilient_parsing:
         import platform
 
-        from .. import __version__
+        from app_framework import __version__
 
         click.echo(f"app-framework {__version__} (Python {platform.python_version()})")
         context.exit()

@@ -12,7 +12,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 from string import Template
 
-from .. import __version__
+from app_framework import __version__
 
 _SUFFIX = ".template"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import as_json
+from app_framework.cli.output import as_json
 
 if TYPE_CHECKING:
-    from ..boot import Environment
+    from app_framework.boot import Environment
 
 DEFAULT_PLACE = Path(".app", "application.schema.json")
 """Where the first line of a generated `application.yml` expects it, relative to that file."""
@@ -16,7 +16,7 @@ DEFAULT_PLACE = Path(".app", "application.schema.json")
 
 def schema_text(environment: Environment) -> str:
     """Return the schema of everything that the installed starters and the application know."""
-    from ..boot.schema import json_schema
+    from app_framework.boot.config.schema import json_schema
 
     return as_json(json_schema(environment.models))
 

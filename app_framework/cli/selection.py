@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import did_you_mean, near_matches
-from .failures import NotPreparedError
+from app_framework.cli.failures import NotPreparedError
+from app_framework.errors import did_you_mean, near_matches
 
 if TYPE_CHECKING:
-    from ..boot import Application, ApplicationContext, Environment
+    from app_framework.boot import Application, ApplicationContext, Environment
 
 TAKES_SETTINGS: dict[str, Any] = {"context_settings": {"ignore_unknown_options": True}}
 """Settings of a click command that leaves ``--server.port=0`` for the configuration."""
@@ -52,10 +52,10 @@ class Selection:
             CommandError: when `target` does not lead to one.
         """
         if self.target is None:
-            from ..boot import Application
+            from app_framework.boot import Application
 
             return Application("application")
-        from .target import find_application
+        from app_framework.cli.target import find_application
 
         return find_application(self.target, Path.cwd())
 
@@ -79,7 +79,7 @@ class Selection:
         Raises:
             NotPreparedError: with what is wrong with the configuration or with a starter.
         """
-        from ..boot import WiringError
+        from app_framework.boot import WiringError
 
         context = self.context()
         try:
@@ -189,7 +189,7 @@ def _is_section(name: str) -> bool:
 
 def _settings_like(name: str) -> list[str]:
     """Return sections, and settings whose last part is a slip of the pen away: ``--prot`` may mean ``server.port``."""
-    from ..boot.relaxed import edit_distance
+    from app_framework.boot.config.relaxed import edit_distance
 
     known = _known_settings()
     slips = 1 if len(name) < 6 else 2

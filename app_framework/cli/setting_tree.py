@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..boot.explanation import Setting
+    from app_framework.boot.config.explanation import Setting
 
 Tree = dict[str | int, "Tree | Setting"]
 

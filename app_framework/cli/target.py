@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from ..errors import did_you_mean, near_matches
-from .failures import CommandError
+from app_framework.cli.failures import CommandError
+from app_framework.errors import did_you_mean, near_matches
 
 if TYPE_CHECKING:
-    from ..boot import Application
+    from app_framework.boot import Application
 
 _PACKAGES = ("site-packages", "dist-packages")
 
@@ -101,7 +101,7 @@ def _syntax_error(error: SyntaxError, folder: Path) -> CommandError:
 
 
 def _application(module: ModuleType, attribute: str) -> Application:
-    from ..boot import Application
+    from app_framework.boot import Application
 
     there = {name: value for name, value in vars(module).items() if isinstance(value, Application)}
     if attribute in there:

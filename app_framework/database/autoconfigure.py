@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from app_framework.boot.conditions import on_component, on_missing_component, on_module
-from app_framework.boot.config_errors import ConfigProblem, advise, describe
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.errors import ConfigProblem, advise, describe
 from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer
-from app_framework.boot.environment import Environment
 from app_framework.boot.failure import FailureAnalysis
 from app_framework.clock import Clock
 from app_framework.database.database import Database

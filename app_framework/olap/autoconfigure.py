@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app_framework.boot.conditions import on_component, on_missing_component, on_module
+from app_framework.boot.config.environment import Environment
 from app_framework.boot.context import ApplicationContext
 from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer
-from app_framework.boot.environment import Environment
 from app_framework.boot.failure import FailureAnalysis
 from app_framework.database.autoconfigure import explain_model
 from app_framework.database.database import Database

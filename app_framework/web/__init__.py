@@ -10,10 +10,10 @@ app = Application(sources=[Greeter, router])
 
 from __future__ import annotations
 
-from .app import Routes, WebApp
-from .asgi import asgi_app
-from .autowired import Autowired, autowired_types
-from .errors import (
+from app_framework.web.app import Routes, WebApp
+from app_framework.web.asgi import asgi_app
+from app_framework.web.autowired import Autowired, autowired_types
+from app_framework.web.errors import (
     BodyTooLargeError,
     ForeignRequestError,
     InvalidBodyError,
@@ -23,9 +23,9 @@ from .errors import (
     RequestError,
     RequestTimeoutError,
 )
-from .properties import ServerProperties
-from .server import WebServer
-from .studio import StudioItem, StudioSection
+from app_framework.web.properties import ServerProperties
+from app_framework.web.server import WebServer
+from app_framework.web.studio import StudioItem, StudioSection
 
 __all__ = [
     "Autowired",

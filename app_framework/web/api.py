@@ -20,12 +20,11 @@ from app_framework.boot.actuator import RouteMapping
 from app_framework.boot.context import ApplicationContext
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
-
-from .autowired import HandlerComponents
-from .edge import Edge, EdgeSettings
-from .openapi import complete
-from .problems import Mistake, Problem, problem_of
-from .routes.docs import docs_router
+from app_framework.web.autowired import HandlerComponents
+from app_framework.web.edge import Edge, EdgeSettings
+from app_framework.web.openapi import complete
+from app_framework.web.problems import Mistake, Problem, problem_of
+from app_framework.web.routes.docs import docs_router
 
 STATIC = Path(__file__).parent / "static"
 

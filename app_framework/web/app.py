@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
     from starlette.types import Receive, Scope, Send
 
-    from .edge import EdgeSettings
+    from app_framework.web.edge import EdgeSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,7 @@ class WebApp:
         """The FastAPI application."""
         from fastapi import APIRouter
 
-        from .api import build_api
+        from app_framework.web.api import build_api
 
         return build_api(
             self._context,
@@ -87,7 +87,7 @@ class WebApp:
     @property
     def mappings(self) -> list[RouteMapping]:
         """Every route with its handler, for ``/actuator/mappings``."""
-        from .api import describe_routes
+        from app_framework.web.api import describe_routes
 
         return list(describe_routes(self.api.routes))
 

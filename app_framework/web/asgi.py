@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from app_framework.boot.context import ApplicationContext
 from app_framework.errors import FrameworkError
-
-from .app import WebApp
+from app_framework.web.app import WebApp
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

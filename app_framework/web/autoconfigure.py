@@ -10,24 +10,23 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from app_framework.boot.actuator import EndpointRegistry, RouteMappings
-from app_framework.boot.app_properties import AppProperties
 from app_framework.boot.conditions import on_component, on_missing_component, on_module, on_property
+from app_framework.boot.config.app_properties import AppProperties
+from app_framework.boot.config.environment import Environment
 from app_framework.boot.context import ApplicationContext
 from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer, requirement_reader
-from app_framework.boot.environment import Environment
 from app_framework.boot.events import Events
 from app_framework.boot.failure import FailureAnalysis
-from app_framework.boot.metrics import Metrics
+from app_framework.boot.management.metrics import Metrics
 from app_framework.boot.wiring import Requirement
-
-from .app import Routes, WebApp
-from .errors import PortInUseError
-from .properties import ServerProperties
-from .server import WebServer, safe_address
-from .studio import StudioSection
+from app_framework.web.app import Routes, WebApp
+from app_framework.web.errors import PortInUseError
+from app_framework.web.properties import ServerProperties
+from app_framework.web.server import WebServer, safe_address
+from app_framework.web.studio import StudioSection
 
 if TYPE_CHECKING:
-    from .edge import RequestTimer
+    from app_framework.web.edge import RequestTimer
 
 DRAIN_MARGIN_S = 2.0
 """What a stop needs beside the waiting for requests: the server's own ticks, and cancelling what is left."""
@@ -48,42 +47,42 @@ class WebAutoConfiguration:
     @bean(on_component(MANAGER))
     def cube_routes(self) -> Routes:
         """`/cubes`."""
-        from .routes.cubes import router
+        from app_framework.web.routes.cubes import router
 
         return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:
         """`/actuator`."""
-        from .routes.actuator import actuator_router
+        from app_framework.web.routes.actuator import actuator_router
 
         return Routes(actuator_router(registry), ("actuator", "What the node says about itself."))
 
     @bean
     def studio_routes(self, context: ApplicationContext, sections: list[StudioSection]) -> Routes:
         """`/studio`."""
-        from .studio.routes import studio_router
+        from app_framework.web.studio.routes import studio_router
 
         return Routes(studio_router(context, sections))
 
     @bean(on_component(MANAGER))
     def cubes_section(self, context: ApplicationContext) -> StudioSection:
         """The cubes on the Studio's start page."""
-        from .studio.sections import CubesSection
+        from app_framework.web.studio.sections import CubesSection
 
         return CubesSection(lambda: context[_manager_type()])
 
     @bean(on_property("server.docs", match_if_missing=True))
     def api_section(self) -> StudioSection:
         """The API documentation on the Studio's start page."""
-        from .studio.sections import ApiSection
+        from app_framework.web.studio.sections import ApiSection
 
         return ApiSection()
 
     @bean
     def actuator_section(self, registry: EndpointRegistry) -> StudioSection:
         """The actuator on the Studio's start page."""
-        from .studio.sections import ActuatorSection
+        from app_framework.web.studio.sections import ActuatorSection
 
         return ActuatorSection(registry)
 
@@ -97,8 +96,8 @@ class WebAutoConfiguration:
         mappings: RouteMappings | None,
     ) -> WebApp:
         """The ASGI application."""
-        from .edge import EdgeSettings
-        from .guard import RequestGuard
+        from app_framework.web.edge import EdgeSettings
+        from app_framework.web.guard import RequestGuard
 
         settings = EdgeSettings(
             guard=RequestGuard(properties.allowed_hosts),
@@ -136,7 +135,7 @@ class WebAutoConfiguration:
         routing = sys.modules.get("fastapi.routing")
         if routing is None or not isinstance(source, routing.APIRouter):
             return []
-        from .autowired import autowired_types
+        from app_framework.web.autowired import autowired_types
 
         return [Requirement(*each) for each in autowired_types([source])]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
     from starlette.routing import BaseRoute
 
-    from .edge import Exchange
+    from app_framework.web.edge import Exchange
 
 T = TypeVar("T")
 

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app_framework.boot.log_context import request_log_context, reset_request_log_context
+from app_framework.boot.management.log_context import request_log_context, reset_request_log_context
 from app_framework.errors import UserError
-
-from .autowired import EXCHANGE
-from .errors import BodyTooLargeError, ForeignRequestError, OverloadedError, RequestTimeoutError
-from .guard import SAFE_METHODS, RequestGuard
-from .problems import Problem, problem_of
+from app_framework.web.autowired import EXCHANGE
+from app_framework.web.errors import BodyTooLargeError, ForeignRequestError, OverloadedError, RequestTimeoutError
+from app_framework.web.guard import SAFE_METHODS, RequestGuard
+from app_framework.web.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from app_framework.boot.context import ApplicationContext

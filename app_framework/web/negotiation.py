@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .errors import NotAcceptableError
+from app_framework.web.errors import NotAcceptableError
 
 
 def negotiate(accept: str | None, offered: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .guard import SAFE_METHODS
-from .problems import CODES, PROBLEM_JSON
+from app_framework.web.guard import SAFE_METHODS
+from app_framework.web.problems import CODES, PROBLEM_JSON
 
 Responses = dict[int | str, dict[str, Any]]
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}

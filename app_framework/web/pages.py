@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from .encoding import dumps
+from app_framework.web.encoding import dumps
 
 if TYPE_CHECKING:
     from jinja2 import Environment

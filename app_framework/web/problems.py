@@ -16,9 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app_framework.errors import FrameworkError, UserError
-
-from .encoding import dumps
-from .errors import BodyTooLargeError
+from app_framework.web.encoding import dumps
+from app_framework.web.errors import BodyTooLargeError
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING
 
 from app_framework.boot.events import AddressBound, Events
 from app_framework.boot.lifecycle import Lifecycle
-
-from .errors import PortInUseError
-from .guard import is_loopback
-from .port_owner import owner_of_port
+from app_framework.web.errors import PortInUseError
+from app_framework.web.guard import is_loopback
+from app_framework.web.port_owner import owner_of_port
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from .owned_uvicorn import OwnedUvicorn
+    from app_framework.web.owned_uvicorn import OwnedUvicorn
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ class WebServer(Lifecycle):
         Raises:
             PortInUseError: another process listens there.
         """
-        from .owned_uvicorn import owned
+        from app_framework.web.owned_uvicorn import owned
 
         listener = bind(self._address, self._port)
         try:

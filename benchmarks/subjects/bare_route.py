@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from .greeting import Greeter
+from benchmarks.subjects.greeting import Greeter
 
 
 def main(port: int, *, edge: bool) -> None:
@@ -43,10 +43,10 @@ def main(port: int, *, edge: bool) -> None:
 
 def _edge() -> Middleware:
     """What stands before every route of a node, set up as in a node: ids, bounds, a timer, a line in the log."""
-    from app_framework.boot.environment import Environment
-    from app_framework.boot.logs import LoggingSystem
-    from app_framework.boot.management_properties import LoggingProperties
-    from app_framework.boot.metrics import Metrics
+    from app_framework.boot.config.environment import Environment
+    from app_framework.boot.management.logs import LoggingSystem
+    from app_framework.boot.management.metrics import Metrics
+    from app_framework.boot.management.properties import LoggingProperties
     from app_framework.web.edge import Edge, EdgeSettings
     from app_framework.web.guard import RequestGuard
     from app_framework.web.properties import ServerProperties

@@ -8,8 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app_framework import Application, Autowired, component
-
-from .greeting import Greeter
+from benchmarks.subjects.greeting import Greeter
 
 router = APIRouter()
 

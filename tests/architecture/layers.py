@@ -62,14 +62,14 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("web",),
     "orjson": ("web",),
     "packaging": ("boot", "cli"),
-    "prometheus_client": ("boot.metrics",),
+    "prometheus_client": ("boot.management.metrics",),
     "pyarrow": ("olap.arrow",),
     "pydantic": ("boot", "web", "*.properties"),  # what a user may set is a pydantic model in every room
     "pydantic_core": ("boot", "web"),
     "pytest": ("testing.pytest_plugin",),
     "starlette": ("web",),
     "uvicorn": ("web",),
-    "yaml": ("boot.yaml_source",),
+    "yaml": ("boot.config.yaml_source",),
 }
 """The only places that may import each library: a room, one module of it, or one kind of module."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app_framework.boot.decorators import bean
-from app_framework.boot.health import Status
+from app_framework.boot.management.health import Status
 from app_framework.database import Database
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.database.health import DatabaseHealth

@@ -16,6 +16,7 @@ from typing import IO
 
 TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 0.02
+STOPPING = " is stopping"
 END = "=== the command has ended ==="
 
 _NODE = re.compile(r"(?:\w+=\S* )*af run\b(?!.*--help)")
@@ -74,7 +75,7 @@ class Terminal:
         node, self._node = self._node, None
         if node is None:
             return None
-        if node.poll() is None:
+        if node.poll() is None and STOPPING not in self._log.read_text():  # a second signal would end it at once
             os.killpg(node.pid, signal.SIGINT)
         code = node.wait(TIMEOUT_S)
         return None if code == 0 else f"the node ended with exit code {code}:\n{self._log.read_text()}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app_framework.boot.decorators import bean
-from app_framework.boot.health import Status
+from app_framework.boot.management.health import Status
 from app_framework.database import Database
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.olap import CubeDefinition, CubeQuery, Manager, TooLargeError

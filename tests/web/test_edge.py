@@ -11,7 +11,7 @@ import pytest
 from fastapi import APIRouter
 from starlette.requests import Request
 
-from app_framework.boot.log_context import current_request_fields
+from app_framework.boot.management.log_context import current_request_fields
 from app_framework.testing import Client, ContextRunner
 from app_framework.testing.client import AsyncClient
 from app_framework.web import WebApp

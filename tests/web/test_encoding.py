@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_framework.boot.availability import LivenessState
+from app_framework.boot.management.availability import LivenessState
 from app_framework.web.encoding import dump_answer, dumps, stream_answer
 from app_framework.web.errors import NotAcceptableError
 from app_framework.web.negotiation import negotiate

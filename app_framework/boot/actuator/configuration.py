@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
-from app_framework.boot.config_errors import ConfigurationError
-from app_framework.boot.environment import Environment
-from app_framework.boot.explanation import UnknownPropertyError
-from app_framework.boot.properties import ConfigProperties, prefix_of
-from app_framework.boot.secrecy import MASK
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.errors import ConfigurationError
+from app_framework.boot.config.explanation import UnknownPropertyError
+from app_framework.boot.config.properties import ConfigProperties, prefix_of
+from app_framework.boot.config.secrecy import MASK
 
 Path = tuple[str | int, ...]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, Show, UnknownNameError
-from app_framework.boot.health_service import HealthGroup, HealthReport, HealthService
+from app_framework.boot.management.health_service import HealthGroup, HealthReport, HealthService
 
 
 class HealthEndpoint(Endpoint):

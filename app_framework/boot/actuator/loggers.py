@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse, InvalidBodyError
-from app_framework.boot.log_format import LEVELS
-from app_framework.boot.logs import LoggingSystem
+from app_framework.boot.management.log_format import LEVELS
+from app_framework.boot.management.logs import LoggingSystem
 
 
 class LoggersEndpoint(Endpoint):

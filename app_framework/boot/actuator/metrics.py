@@ -12,8 +12,8 @@ from app_framework.boot.actuator.endpoint import (
     InvalidBodyError,
     UnknownNameError,
 )
-from app_framework.boot.meters import Meter, Sample
-from app_framework.boot.metrics import Metrics
+from app_framework.boot.management.meters import Meter, Sample
+from app_framework.boot.management.metrics import Metrics
 
 
 class MetricsEndpoint(Endpoint):

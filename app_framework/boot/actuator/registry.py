@@ -15,7 +15,7 @@ from app_framework.boot.actuator.endpoint import (
     UnknownNameError,
     WriteRefusedError,
 )
-from app_framework.boot.redaction import Redactor
+from app_framework.boot.management.redaction import Redactor
 from app_framework.errors import FrameworkError
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app_framework.boot.actuator.endpoint import Endpoint, EndpointRequest, EndpointResponse
-from app_framework.boot.startup import StartupSteps
-from app_framework.boot.tasks import describe_tasks, describe_threads
+from app_framework.boot.management.startup import StartupSteps
+from app_framework.boot.management.tasks import describe_tasks, describe_threads
 
 
 class StartupEndpoint(Endpoint):

@@ -11,13 +11,13 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ... import __version__
-from .distributions import ENTRY_POINT_GROUP, FRAMEWORK, editable_folder, normalized, ours
-from .finding import Finding, fail, ok, warn
-from .libraries import library_findings
+from app_framework import __version__
+from app_framework.cli.checks.distributions import ENTRY_POINT_GROUP, FRAMEWORK, editable_folder, normalized, ours
+from app_framework.cli.checks.finding import Finding, fail, ok, warn
+from app_framework.cli.checks.libraries import library_findings
 
 if TYPE_CHECKING:
-    from ...boot.starters import Installed
+    from app_framework.boot.starters import Installed
 
 PYTHON_MIN = (3, 11)
 
@@ -87,7 +87,7 @@ def duplicate_findings(own: Iterable[Distribution]) -> Iterator[Finding]:
 
 def starter_findings(found: Iterable[Distribution]) -> Iterator[Finding]:
     """Can every starter be imported, and was it made for this version?"""
-    from ...boot.starters import StarterError, discover_starters
+    from app_framework.boot.starters import StarterError, discover_starters
 
     try:
         installed: Installed = discover_starters(found)

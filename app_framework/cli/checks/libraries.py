@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, packages_distributions, version
 from typing import TYPE_CHECKING
 
-from .distributions import FRAMEWORK, normalized
-from .finding import Finding, fail, ok
+from app_framework.cli.checks.distributions import FRAMEWORK, normalized
+from app_framework.cli.checks.finding import Finding, fail, ok
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..failures import CommandError
-from .finding import Finding, fail, ok, warn
+from app_framework.cli.checks.finding import Finding, fail, ok, warn
+from app_framework.cli.failures import CommandError
 
 if TYPE_CHECKING:
-    from ...boot import ApplicationContext, Environment
-    from ..selection import Selection
+    from app_framework.boot import ApplicationContext, Environment
+    from app_framework.cli.selection import Selection
 
 GIB = 1024**3
 DISK_FREE_WARN_BYTES = GIB
@@ -48,8 +48,8 @@ def configuration_finding(environment: Environment) -> Finding:
 
 def port_findings(context: ApplicationContext) -> Iterator[Finding]:
     """Is the port of the web server free?"""
-    from ...web.port_owner import owner_of_port
-    from ...web.properties import ServerProperties
+    from app_framework.web.port_owner import owner_of_port
+    from app_framework.web.properties import ServerProperties
 
     server = context.environment.bind(ServerProperties)
     if not server.enabled or server.port == 0:
@@ -66,7 +66,7 @@ def port_findings(context: ApplicationContext) -> Iterator[Finding]:
 
 def data_folder(context: ApplicationContext) -> Path:
     """Return the folder of everything that the node keeps."""
-    from ...boot.app_properties import AppProperties
+    from app_framework.boot.config.app_properties import AppProperties
 
     configured = context.environment.bind(AppProperties).data_dir
     return configured or context.environment.directory / ".app" / context.application_name

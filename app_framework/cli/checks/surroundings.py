@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import app_framework
-
-from .finding import Finding, fail, ok, warn
+from app_framework.cli.checks.finding import Finding, fail, ok, warn
 
 
 def clock_finding(now_s: float | None = None, written: Path = Path(app_framework.__file__)) -> Finding:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ..output import as_json
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.output import as_json
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 
 @click.command("conditions", **TAKES_SETTINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..lazy import LazyCommand, LazyGroup
+from app_framework.cli.lazy import LazyCommand, LazyGroup
 
 COMMANDS = {
     "check": LazyCommand(".commands.config_check", "Check the configuration and the graph of components."),

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import say, toned
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.output import say, toned
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 if TYPE_CHECKING:
-    from ...boot import ApplicationContext, Environment
+    from app_framework.boot import ApplicationContext, Environment
 
 
 @click.command("check", **TAKES_SETTINGS)

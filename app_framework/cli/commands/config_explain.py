@@ -6,9 +6,9 @@ import json
 
 import click
 
-from ..keys import unknown_key
-from ..output import as_json, table
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.keys import unknown_key
+from app_framework.cli.output import as_json, table
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 
 @click.command("explain", **TAKES_SETTINGS)
@@ -19,7 +19,7 @@ def command(selection: Selection, word: str | None, output: str) -> None:
 
     KEY is written with dots, such as server.port. The last line is the default; secrets are masked.
     """
-    from ...boot.explanation import UnknownPropertyError
+    from app_framework.boot.config.explanation import UnknownPropertyError
 
     if word is None:
         raise click.UsageError("Which key? Name one, such as server.port.", click.get_current_context())

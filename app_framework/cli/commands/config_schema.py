@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from ..output import say
-from ..schema_file import schema_text, write_schema
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.output import say
+from app_framework.cli.schema_file import schema_text, write_schema
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 HELP = """Write the JSON Schema of application.yml.
 

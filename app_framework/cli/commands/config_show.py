@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..keys import unknown_key
-from ..output import as_json
-from ..selection import TAKES_SETTINGS, Selection, selecting
-from ..setting_tree import setting_tree, to_yaml
+from app_framework.cli.keys import unknown_key
+from app_framework.cli.output import as_json
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.setting_tree import setting_tree, to_yaml
 
 if TYPE_CHECKING:
-    from ...boot.explanation import Setting
+    from app_framework.boot.config.explanation import Setting
 
 
 @click.command("show", **TAKES_SETTINGS)

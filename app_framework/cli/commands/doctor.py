@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from ..checks.finding import Finding, Level
-from ..output import Tone, toned
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.checks.finding import Finding, Level
+from app_framework.cli.output import Tone, toned
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 _TONES: dict[Level, Tone] = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -29,9 +29,9 @@ def command(selection: Selection) -> None:
 
 
 def _findings(selection: Selection) -> Iterator[Finding]:
-    from ..checks.installation import installation_findings
-    from ..checks.node import node_findings
-    from ..checks.surroundings import clock_finding, time_zone_finding
+    from app_framework.cli.checks.installation import installation_findings
+    from app_framework.cli.checks.node import node_findings
+    from app_framework.cli.checks.surroundings import clock_finding, time_zone_finding
 
     yield from installation_findings()
     yield from node_findings(selection)

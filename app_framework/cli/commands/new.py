@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from ..failures import CommandError, NotPreparedError
-from ..output import say
+from app_framework.cli.failures import CommandError, NotPreparedError
+from app_framework.cli.output import say
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAME_LENGTH_MAX = 64
@@ -24,7 +24,7 @@ def command(name: str) -> None:
     The folder NAME gets an application.yml with a cube over a small CSV file, a component and a route in main.py,
     and tests.
     """
-    from ..project import write_project
+    from app_framework.cli.project import write_project
 
     _check_name(name)
     folder = Path(name)
@@ -63,8 +63,8 @@ def _slug(name: str) -> str:
 
 def _write_schema(folder: Path) -> None:
     """Let editors complete the file from the first minute; a starter that is broken is no reason to fail here."""
-    from ..schema_file import DEFAULT_PLACE, write_schema
-    from ..selection import Selection
+    from app_framework.cli.schema_file import DEFAULT_PLACE, write_schema
+    from app_framework.cli.selection import Selection
 
     try:
         write_schema(Selection(config=folder / "application.yml").environment(), folder / DEFAULT_PLACE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..selection import TAKES_SETTINGS, Selection, selecting
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, selecting
 
 
 @click.command("run", **TAKES_SETTINGS)
@@ -26,23 +26,26 @@ def command(selection: Selection, ready_file: Path | None) -> None:
     MODULE:app names an Application, looked up in the current folder first. Without it the application is what
     application.yml and the installed starters make of it. Every setting is an option: --server.port=0.
     """
-    with _keeping_everything():
+    with _modules_that_stay():
         application = selection.application()
-    code = application.run(
-        selection.settings,
-        config=selection.config,
-        profiles=selection.profiles,
-        ready_file=ready_file,
-        debug=selection.debug,
-    )
+    try:
+        code = application.run(
+            selection.settings,
+            config=selection.config,
+            profiles=selection.profiles,
+            ready_file=ready_file,
+            debug=selection.debug,
+        )
+    finally:
+        gc.unfreeze()  # or libraries that look for leaks at the end find their modules
     raise click.exceptions.Exit(code)
 
 
 @contextlib.contextmanager
-def _keeping_everything() -> Iterator[None]:
-    """Import without looking for garbage: modules stay, and going through them again and again is a tenth of a start.
+def _modules_that_stay() -> Iterator[None]:
+    """Import without looking for garbage: going through modules again and again is a tenth of a start.
 
-    What was imported is not looked at later either, so that full collections of a running node are short.
+    They are not looked at later either, so that the full collections of a running node are short.
     """
     gc.disable()
     try:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..failures import NotPreparedError
-from ..output import as_json, say, table
-from ..selection import TAKES_SETTINGS, Selection, prepare, selecting
+from app_framework.cli.failures import NotPreparedError
+from app_framework.cli.output import as_json, say, table
+from app_framework.cli.selection import TAKES_SETTINGS, Selection, prepare, selecting
 
 if TYPE_CHECKING:
-    from ...boot import ApplicationContext
+    from app_framework.boot import ApplicationContext
 
 HOW_TO_INSTALL = "No starter is installed. For a whole server: pip install app-framework-starter-server"
 

@@ -18,8 +18,16 @@ from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, st
 from app_framework.web.errors import InvalidBodyError
 from app_framework.web.negotiation import negotiate
 from app_framework.web.openapi import documented
-
-from .cube_schema import ARROW, CSV, DISCOVERY, EXPLANATION, JSON, MEMBERS, QUERY_ANSWER, QUERY_BODY
+from app_framework.web.routes.cube_schema import (
+    ARROW,
+    CSV,
+    DISCOVERY,
+    EXPLANATION,
+    JSON,
+    MEMBERS,
+    QUERY_ANSWER,
+    QUERY_BODY,
+)
 
 MEMBERS_MAX = 10_000
 

@@ -6,6 +6,6 @@ def orders_section(self, orders: Orders) -> StudioSection: …      # a starter 
 
 from __future__ import annotations
 
-from .section import StudioItem, StudioSection
+from app_framework.web.studio.section import StudioItem, StudioSection
 
 __all__ = ["StudioItem", "StudioSection"]

@@ -11,11 +11,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app_framework.boot.availability import ReadinessState
 from app_framework.boot.context import ApplicationContext
+from app_framework.boot.management.availability import ReadinessState
 from app_framework.web.pages import render, twin
-
-from .section import StudioSection
+from app_framework.web.studio.section import StudioSection
 
 SIDE_ORDER = 100
 """Sections from this order on stand in the side column."""

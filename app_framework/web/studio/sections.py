@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from app_framework.boot.actuator import EndpointRegistry
-
-from .section import StudioItem, StudioSection
+from app_framework.web.studio.section import StudioItem, StudioSection
 
 if TYPE_CHECKING:
     from app_framework.olap import Manager

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from app_framework.boot.environment import Environment
-from app_framework.boot.properties import (
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.properties import (
     ConfigGlob,
     ConfigPath,
     ConfigProperties,

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import field_validator, model_validator
 
-from app_framework.boot.app_properties import AppProperties
-from app_framework.boot.config_errors import ConfigurationError, advise, describe
-from app_framework.boot.properties import (
+from app_framework.boot.config.app_properties import AppProperties
+from app_framework.boot.config.errors import ConfigurationError, advise, describe
+from app_framework.boot.config.properties import (
     ConfigGlob,
     ConfigPath,
     ConfigProperties,
@@ -324,7 +324,7 @@ def test_a_section_that_is_no_map_is_refused(folder: ConfigFolder) -> None:
 
 def test_a_model_without_a_prefix_cannot_be_bound() -> None:
     """The sentence shows how to give it one."""
-    from app_framework.boot.properties import prefix_of
+    from app_framework.boot.config.properties import prefix_of
 
     class Nested(ConfigProperties):
         pass

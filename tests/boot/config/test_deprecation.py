@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from app_framework.boot.properties import ConfigProperties, Deprecated, Field
+from app_framework.boot.config.properties import ConfigProperties, Deprecated, Field
 from tests.boot.config.conftest import ConfigFolder
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app_framework.boot.environment import Environment
-from app_framework.boot.explanation import Setting, UnknownPropertyError
-from app_framework.boot.properties import ConfigProperties, Field, SecretStr
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.explanation import Setting, UnknownPropertyError
+from app_framework.boot.config.properties import ConfigProperties, Field, SecretStr
 from app_framework.testing import GoldenFiles
 from tests.boot.config.conftest import ConfigFolder, NatsProperties
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import model_validator
 
-from app_framework.boot.properties import ConfigProperties, Field
+from app_framework.boot.config.properties import ConfigProperties, Field
 from tests.boot.config.conftest import ConfigFolder
 
 
@@ -120,7 +120,7 @@ def test_an_empty_section_sets_nothing(folder: ConfigFolder) -> None:
 
 def test_nothing_is_known_before_models_are_claimed(folder: ConfigFolder) -> None:
     """Only the section ``app`` is; the rest is as the files say."""
-    from app_framework.boot.environment import Environment
+    from app_framework.boot.config.environment import Environment
 
     environment = Environment.load(
         directory=folder.path, inline="any: {thing: 1}\napp: {name: x}", environ={"APP_NAME": "y", "APP_ANY_THING": "2"}

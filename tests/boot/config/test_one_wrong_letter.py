@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_framework.boot.config_errors import ConfigProblem
-from app_framework.boot.environment import Environment
+from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.errors import ConfigProblem
 from tests.boot.config.conftest import MODELS
 
 TEXT = """\

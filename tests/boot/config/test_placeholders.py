@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app_framework.boot.environment import Environment
+from app_framework.boot.config.environment import Environment
 from tests.boot.config.conftest import ConfigFolder
 
 

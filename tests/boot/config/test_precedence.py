@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app_framework.boot.config.property_source import ConfigValue, from_python, merged
 from app_framework.boot.origin import Origin
-from app_framework.boot.property_source import ConfigValue, from_python, merged
 from tests.boot.config.conftest import ConfigFolder
 
 LADDER = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app_framework.boot.profiles import Profiles, ProfileSyntaxError, expanded, is_profile_name
+from app_framework.boot.config.profiles import Profiles, ProfileSyntaxError, expanded, is_profile_name
 
 
 @pytest.mark.parametrize(

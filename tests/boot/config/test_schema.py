@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app_framework.boot.schema import json_schema
+from app_framework.boot.config.schema import json_schema
 from tests.boot.config.conftest import MODELS
 from tests.boot.config.test_binding import EverythingProperties
 from tests.boot.config.test_deprecation import OldProperties

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app_framework.boot.properties import DataSize, Duration, SignedDuration
-from app_framework.boot.units import format_duration, parse_duration, parse_size
+from app_framework.boot.config.properties import DataSize, Duration, SignedDuration
+from app_framework.boot.config.units import format_duration, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app_framework.boot.config.places import find_path, variable_place
+from app_framework.boot.config.properties import ConfigProperties, Field
+from app_framework.boot.config.property_source import dotted, empty
+from app_framework.boot.config.relaxed import edit_distance, kebab, squashed, variable_name
+from app_framework.boot.config.shape import shape_of_models
 from app_framework.boot.origin import Origin
-from app_framework.boot.places import find_path, variable_place
-from app_framework.boot.properties import ConfigProperties, Field
-from app_framework.boot.property_source import dotted, empty
-from app_framework.boot.relaxed import edit_distance, kebab, squashed, variable_name
-from app_framework.boot.shape import shape_of_models
 from tests.boot.config.conftest import MODELS, ConfigFolder
 
 

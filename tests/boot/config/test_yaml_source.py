@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app_framework.boot.yaml_source import YamlLimits, YamlText, read_yaml
+from app_framework.boot.config.yaml_source import YamlLimits, YamlText, read_yaml
 
 
 def read(text: str, **limits: int) -> YamlText:
