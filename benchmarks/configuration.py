@@ -12,8 +12,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel
 
-from app_framework.boot.config.environment import Environment
-from app_framework.boot.config.properties import ConfigProperties, DataSize, Duration, Field
+from app_framework.boot import ConfigProperties, DataSize, Duration, Environment, Field
 from benchmarks.comparison import Case
 
 LINES = 2000

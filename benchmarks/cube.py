@@ -17,7 +17,7 @@ import duckdb
 
 from benchmarks.comparison import Case, Side, Target
 from benchmarks.processes import served
-from benchmarks.start import DATA, READY, SAMPLE
+from benchmarks.start import BARE_NODE, DATA, HEALTH, READY, SAMPLE
 from benchmarks.wire import KeepAlive, post
 
 QUERY = "/cubes/flights/query"
@@ -66,7 +66,7 @@ class Question:
 QUESTIONS = (
     Question(
         "cube",
-        "Uncached cube query, 1,066 cells over two joins, p50 over HTTP",
+        "Uncached cube query of at least 10 ms (two joins, 1,100 cells), p50 over HTTP",
         ["flights", "on_time_pct", "seat_miles", "avg_dep_delay", "delay_cost"],
         ["dest_name", "month"],
         most_days,
@@ -96,9 +96,16 @@ QUESTIONS = (
 
 @contextlib.contextmanager
 def cube_queries(questions: Sequence[Question] = QUESTIONS) -> Iterator[Sequence[Case]]:
-    """One sample node, and the same files in a DuckDB of this process with its default settings."""
-    with served(SAMPLE, READY) as server, KeepAlive(server.port) as node, loaded() as raw:
-        yield [_case(question, node, raw) for question in questions]
+    """The sample node; the same files in a DuckDB of this process, and in one behind a route written by hand."""
+    with asked(SAMPLE, READY) as node, asked(BARE_NODE, HEALTH) as bare, loaded() as raw:
+        yield [_case(question, node, bare, raw) for question in questions]
+
+
+@contextlib.contextmanager
+def asked(command: Sequence[str], path: str) -> Iterator[KeepAlive]:
+    """Start a server and keep one connection to it."""
+    with served(command, path) as server, KeepAlive(server.port) as connection:
+        yield connection
 
 
 @contextlib.contextmanager
@@ -127,6 +134,10 @@ class Statement:
     sql: str
     shape: Sequence[object]
 
+    def about(self, where: Filter) -> dict[str, object]:
+        """Return the SQL with its parameters for a question about something."""
+        return {"sql": self.sql, "parameters": filled(self.shape, iter(_values(where)))}
+
     def run(self, raw: duckdb.DuckDBPyConnection, where: Filter) -> list[tuple[object, ...]]:
         """Return the rows that answer the question about something."""
         return raw.execute(self.sql, filled(self.shape, iter(_values(where)))).fetchall()
@@ -141,7 +152,7 @@ def filled(shape: Sequence[object], values: Iterator[int]) -> list[object]:
     return [filled(each, values) if isinstance(each, list) else next(values) for each in shape]
 
 
-def _case(question: Question, node: KeepAlive, raw: duckdb.DuckDBPyConnection) -> Case:
+def _case(question: Question, node: KeepAlive, bare: KeepAlive, raw: duckdb.DuckDBPyConnection) -> Case:
     statement = _statement(question, node, raw)
 
     def ours(count: int) -> float:
@@ -150,8 +161,14 @@ def _case(question: Question, node: KeepAlive, raw: duckdb.DuckDBPyConnection) -
     def theirs(count: int) -> float:
         return median([_run_ms(statement, raw, question.where()) for _ in range(count)])
 
-    ours(WARM_UP), theirs(WARM_UP)
-    references: dict[str, Side] = {"the same SQL in raw DuckDB, fetched": lambda: theirs(question.block)}
+    def by_hand(count: int) -> float:
+        return bare.p50_ms([post("/sql", statement.about(question.where())) for _ in range(count)])
+
+    ours(WARM_UP), theirs(WARM_UP), by_hand(WARM_UP)
+    references: dict[str, Side] = {
+        "the same SQL in raw DuckDB, fetched": lambda: theirs(question.block),
+        "the same SQL in a bare FastAPI route": lambda: by_hand(question.block),
+    }
     return Case(question.name, question.title, lambda: ours(question.block), references, question.target)
 
 

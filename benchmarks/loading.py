@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from app_framework.boot.config.environment import Environment
+from app_framework.boot import Environment
 from app_framework.database import Database
 from app_framework.database.properties import DatabaseProperties
 from benchmarks.comparison import Case

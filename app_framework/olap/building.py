@@ -11,6 +11,7 @@ from app_framework.database.expression import Expression
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations
 from app_framework.olap.definition import (
+    ConfigurationPath,
     CubeDefinition,
     DimensionDefinition,
     HierarchyDefinition,
@@ -130,7 +131,7 @@ class _CubeBuilder:
         ordinal: int,
     ) -> Level | None:
         read = self._reader.read(definition.text, self._joins.resolve, definition.path)
-        bound = read and self._reader.bind(read, self._source(read), definition.path)
+        bound = read and self._bind(read, definition.path)
         if not read or not bound:
             return None
         sql, kind = bound
@@ -174,7 +175,7 @@ class _CubeBuilder:
             self._reader.add(definition.path, "COLUMN_REQUIRED", text)
             return None
         read = self._reader.read(definition.argument, self._joins.resolve, definition.path)
-        bound = read and self._reader.bind(read, self._source(read), definition.path)
+        bound = read and self._bind(read, definition.path)
         if not read or not bound:
             return None
         sql, kind = bound
@@ -199,8 +200,13 @@ class _CubeBuilder:
             sql=sql, joins=joins,
         )  # fmt: skip
 
-    def _source(self, read: Expression) -> str:
-        return f"FROM {self._joins.from_clause(self._joins.needed(_paths(read)))}"
+    def _bind(self, read: Expression, path: ConfigurationPath) -> tuple[str, DataType] | None:
+        """Return an expression's SQL and type: of a plain column what its table says, else what the engine finds."""
+        if read.tree.get("class") == "COLUMN_REF":
+            table, column = next(key for key in read.names if isinstance(key, tuple))
+            return read.sql, self._joins.joins[table].table.columns[column].type
+        source = f"FROM {self._joins.from_clause(self._joins.needed(_paths(read)))}"
+        return self._reader.bind(read, source, path)
 
     def _check_names(self) -> None:
         levels = {

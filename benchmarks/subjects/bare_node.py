@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import duckdb
+import orjson
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 
 def main(port: int, folder: Path) -> None:
@@ -24,11 +26,16 @@ def main(port: int, folder: Path) -> None:
     def health() -> dict[str, str]:
         return {"status": "UP"}
 
-    @api.get("/flights")
-    def flights() -> list[tuple[str, int]]:
-        return connection.cursor().execute("SELECT origin, count(*) FROM flights GROUP BY ALL").fetchall()
+    @api.post("/sql")
+    async def sql(request: Request) -> Response:
+        question = orjson.loads(await request.body())
+        rows = await run_in_threadpool(fetch, question["sql"], question["parameters"])
+        return Response(orjson.dumps({"rows": rows}), media_type="application/json")
 
-    uvicorn.run(api, host="127.0.0.1", port=port)
+    def fetch(text: str, parameters: list[object]) -> list[tuple[object, ...]]:
+        return connection.cursor().execute(text, parameters).fetchall()
+
+    uvicorn.run(api, host="127.0.0.1", port=port, timeout_keep_alive=75)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,8 @@ def main(port: int, *, edge: bool) -> None:
 
 def _edge() -> Middleware:
     """What stands before every route of a node, set up as in a node: ids, bounds, a timer, a line in the log."""
-    from app_framework.boot.config.environment import Environment
+    from app_framework.boot import Environment, Metrics
     from app_framework.boot.management.logs import LoggingSystem
-    from app_framework.boot.management.metrics import Metrics
     from app_framework.boot.management.properties import LoggingProperties
     from app_framework.web.edge import Edge, EdgeSettings
     from app_framework.web.guard import RequestGuard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,12 +13,18 @@ import pytest
 
 from tests.docs.page import ROOT, Page
 
+TOOLS = ("bash", "curl", "sed")
+"""What a reader has at hand."""
+
 PageFactory = Callable[[Path], Page]
 
 
 @pytest.fixture
 def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageFactory]:
     """Open pages, each in a folder of its own, and close them at the end."""
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {tool}: apt-get install {tool}")
     with ExitStack() as closing:
 
         def opened(path: Path, **variables: str) -> Page:

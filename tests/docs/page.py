@@ -20,12 +20,13 @@ import doctest
 import random
 import re
 import socket
+import sys
+import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sybil import Document, Example, Region
-from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from app_framework.boot import ConfigurationError
@@ -72,7 +73,8 @@ class Page:
         self.folder = folder
         self.terminal = Terminal(folder, environ)
         self._port = str(free_port())
-        self._python = PythonEvaluator()
+        self._module = types.ModuleType("page")
+        sys.modules["page"] = self._module  # where type hints are looked up
         self._kinds = {"console": self._console, "python": self._run_python, "yaml": self._check_yaml}
 
     def run(self) -> None:
@@ -82,6 +84,7 @@ class Page:
 
     def close(self) -> None:
         """End the shell, and the node if one still runs."""
+        del sys.modules["page"]
         self.terminal.close()
 
     def _regions(self, document: Document) -> Iterable[Region]:
@@ -94,42 +97,39 @@ class Page:
     def _evaluate(self, example: Example) -> str | None:
         block: Block = example.parsed
         if block.file:
-            return self._write(block)
+            self._write(block)
+            return None
         if block.language == "text":
             return None
         kind = self._kinds.get(block.language)
-        return kind(block, example) if kind else f"nothing runs {block.language!r}: name a file, or mark the block text"
+        return kind(block) if kind else f"nothing runs {block.language!r}: name a file, or mark the block text"
 
     def _write(self, block: Block) -> None:
         file = self.folder / block.file
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self._here(block.text))
 
-    def _console(self, block: Block, _example: Example) -> str | None:
+    def _console(self, block: Block) -> str | None:
         for command, expected in commands(self._here(block.text)):
             target = _TARGET.fullmatch(command)
-            if target:
-                wrong = missing_target(target["target"])
-            else:
-                wrong = self.terminal.check(command, expected)
+            wrong = missing_target(target["target"]) if target else self.terminal.check(command, expected)
             if wrong:
                 return f"$ {command}\n{wrong}"
         return None
 
-    def _run_python(self, block: Block, example: Example) -> str | None:
-        example.namespace.setdefault("__name__", "__main__")
-        text = self._here(block.text)
+    def _run_python(self, block: Block) -> str | None:
+        names, text = vars(self._module), self._here(block.text)
         if not text.lstrip().startswith(">>>"):
-            exec(compile("\n" * block.line + text, str(self.path), "exec"), example.namespace)
+            exec(compile("\n" * block.line + text, str(self.path), "exec", dont_inherit=True), names)
             return None
         parsed = doctest.DocTestParser().get_doctest(text, {}, self.path.name, str(self.path), block.line)
-        parsed.globs = example.namespace
+        parsed.globs = names
         told: list[str] = []
         flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         doctest.DocTestRunner(optionflags=flags, verbose=False).run(parsed, out=told.append, clear_globs=False)
         return "".join(told) or None
 
-    def _check_yaml(self, block: Block, _example: Example) -> str | None:
+    def _check_yaml(self, block: Block) -> str | None:
         try:
             ContextRunner().installed().yaml(self._here(block.text)).prepare()
         except ConfigurationError as error:
@@ -155,11 +155,7 @@ def blocks(path: Path) -> list[Block]:
 
 
 def commands(text: str) -> Iterable[tuple[str, str]]:
-    """Yield each command of a console block with what it prints; a line with ``> `` continues the command.
-
-    >>> list(commands("$ echo a \\\\\\n> b\\na b\\n$ true\\n"))
-    [('echo a \\\\\\nb', 'a b\\n'), ('true', '')]
-    """
+    """Yield each command of a console block with what it prints; a line with ``> `` continues the command."""
     command: list[str] = []
     printed: list[str] = []
     for line in text.splitlines():

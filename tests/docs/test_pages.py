@@ -8,6 +8,7 @@ import pytest
 
 from tests.docs.conftest import PageFactory
 from tests.docs.page import ROOT, blocks, commands
+from tests.docs.terminal import matches
 
 DOCS = ROOT / "docs"
 NOT_RUN = ("decisions", "internals", "reference")
@@ -38,6 +39,20 @@ def test_the_index_names_every_page_of(kind: str) -> None:
 
 def test_console_blocks_are_commands_with_their_output() -> None:
     assert list(commands("$ cat a \\\n> b\none\ntwo\n$ true\n")) == [("cat a \\\nb", "one\ntwo\n"), ("true", "")]
+
+
+@pytest.mark.parametrize(
+    ("expected", "printed", "same"),
+    [
+        ("a ... d ...", "a  b\nc d", True),
+        ("... 3 rows", "read 3 rows", True),
+        ("a ... d", "a d e", False),
+        ("a b", "a\nb\n", True),
+        ("a ... a", "a", False),
+    ],
+)
+def test_three_dots_are_any_text(expected: str, printed: str, same: bool) -> None:
+    assert matches(expected, printed) is same
 
 
 def test_a_block_knows_its_language_file_and_line(tmp_path: Path) -> None:
