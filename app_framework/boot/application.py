@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import platform
-import signal
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 from app_framework.boot.actuator import EndpointRegistry
 from app_framework.boot.context import ApplicationContext, Launch
 from app_framework.boot.management.startup import startup_summary
+from app_framework.boot.stop_signals import StopSignals
 
 _logger = getLogger("app_framework.application")
 
@@ -115,7 +115,8 @@ class Application:
             debug: whether a failure shows its traceback and the conditions report.
 
         Returns:
-            The exit code: 0 after an orderly stop, 1 when it did not start.
+            The exit code: 0 after an orderly stop, 1 when it did not start, 128 and the signal's number when a
+            signal came during the start.
         """
         given = list(sys.argv[1:] if arguments is None else arguments)
         debug = debug or "--debug" in given
@@ -125,10 +126,12 @@ class Application:
             profiles=profiles,
             manage_logging=True,
         )
+        signals = StopSignals(context)
         try:
-            asyncio.run(_serve(context, ready_file))
+            with signals.ending_at_once():
+                asyncio.run(_serve(context, ready_file, signals))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            return 130
+            return 128 + signals.number
         except Exception as error:  # whatever it was, a person reads what happened and what to do
             _report(context, error, debug)
             return 1
@@ -138,40 +141,16 @@ class Application:
         return f"<Application {self.name!r} {len(self.sources)} sources>"
 
 
-async def _serve(context: ApplicationContext, ready_file: Path | None) -> None:
+async def _serve(context: ApplicationContext, ready_file: Path | None, signals: StopSignals) -> None:
     """Start, say so, wait, stop."""
     context.prepare()
-    with _signals(context):
+    with signals.stopping_in_order():
         async with context:
             for line in _summary(context).splitlines():
                 _logger.info(line)
             with _announced(context, ready_file):
                 await context.stop_requested()
             _logger.info("%s is stopping", context.application_name)
-
-
-@contextlib.contextmanager
-def _signals(context: ApplicationContext) -> Any:
-    """Stop in order at the first SIGTERM or SIGINT; at the second, leave at once."""
-    loop, starter = asyncio.get_running_loop(), asyncio.current_task()
-    asked = 0
-
-    def stop(number: int) -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            os._exit(128 + number)
-        if context.is_starting and starter is not None:
-            starter.cancel()  # what is created so far is closed in reverse
-        context.request_stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 @contextlib.contextmanager

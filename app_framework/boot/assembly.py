@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from app_framework.boot.conditions import Condition, ConditionContext, Outcome, in_order
 from app_framework.boot.config.properties import ConfigProperties
-from app_framework.boot.decorators import FailureAnalyzerMark, RequirementReaderMark, mark_of, snake_case
+from app_framework.boot.decorators import (
+    ConfigurationCheckMark,
+    FailureAnalyzerMark,
+    RequirementReaderMark,
+    mark_of,
+    snake_case,
+)
 from app_framework.boot.definition import Definition, FactoryKind, UnresolvableHintError, type_name
 from app_framework.boot.ordering import order_auto_configurations
 from app_framework.boot.report import ConditionReport, ReportEntry
@@ -67,6 +73,7 @@ class Assembly:
         report: every decision.
         problems: what cannot work and must be reported with the rest of the graph's problems.
         analyzers: the failure analyzers that starters bring.
+        checks: what starters bring to look through the configuration.
         requirement_readers: what starters bring to read the needs of ready-made sources.
         overridden: names of the components that were replaced by an instance.
     """
@@ -76,6 +83,7 @@ class Assembly:
     problems: list[UnresolvableHintError | InvalidSourceError | DuplicateName] = field(default_factory=list)
     analyzers: list[Callable[..., Any]] = field(default_factory=list)
     requirement_readers: list[Callable[..., Any]] = field(default_factory=list)
+    checks: list[Callable[..., Any]] = field(default_factory=list)
     overridden: set[str] = field(default_factory=set)
 
 
@@ -172,6 +180,7 @@ def _decide_auto_configuration(auto: AutoConfiguration, assembly: Assembly, cont
         _define(configuration, assembly)
         assembly.analyzers += _marked(auto.target, FailureAnalyzerMark)
         assembly.requirement_readers += _marked(auto.target, RequirementReaderMark)
+        assembly.checks += _marked(auto.target, ConfigurationCheckMark)
     for candidate in beans:
         _decide(f"{auto.id}.{candidate.definition.name}", candidate, assembly, context, blocked_by=blocked_by)
 

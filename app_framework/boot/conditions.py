@@ -31,12 +31,14 @@ class Outcome:
         message: the sentence that every report quotes.
         origin: where the deciding value or component was written, when there is such a place.
         remedy: what would make it match, when it is known: ``set nats.enabled to true``.
+        condition: the condition as it is written, ``on_module(duckdb)``; the message begins with it.
     """
 
     matched: bool
     message: str
     origin: Origin | None = None
     remedy: str = ""
+    condition: str = ""
 
     def __str__(self) -> str:
         return f"{self.message} ({self.origin})" if self.origin else self.message
@@ -93,7 +95,7 @@ class Condition:
     def __call__(self, context: ConditionContext) -> Outcome:
         """Return the outcome, its sentence led by the condition's name."""
         outcome = self.evaluate(context)
-        return replace(outcome, message=f"{self.name} {outcome.message}")
+        return replace(outcome, message=f"{self.name} {outcome.message}", condition=self.name)
 
     def __repr__(self) -> str:
         return self.name

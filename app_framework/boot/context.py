@@ -169,6 +169,16 @@ class ApplicationContext:
         with self.startup.step("wire"):
             self._wiring = wire(self._assembly, self._requirements())
 
+    def check(self) -> None:
+        """Let every starter look through its configuration, as far as that needs nothing to be created.
+
+        Raises:
+            Exception: what a starter found; `failure` has the words for it.
+        """
+        self.prepare()
+        for check in self._assembly.checks:
+            check(self.environment)
+
     async def start(self) -> None:
         """Create and start everything, run the runners, and accept traffic.
 
@@ -243,6 +253,7 @@ class ApplicationContext:
         if self._runner is not None:
             self.stop_failures += await self._runner.stop()
             self._runner = None
+            _logger.info("%s has stopped", self.application_name)
         if self._store is not None:
             self._store.forget()
         if self._logging is not None:
@@ -309,21 +320,21 @@ class ApplicationContext:
     def environment(self) -> Environment:
         """The configuration."""
         if self._environment is None:
-            raise FrameworkError("the application is not prepared yet")
+            raise FrameworkError("the application is not prepared: call prepare(), or enter it with `async with`")
         return self._environment
 
     @property
     def wiring(self) -> Wiring:
         """The graph of components."""
         if self._wiring is None:
-            raise FrameworkError("the application is not prepared yet")
+            raise FrameworkError("the application is not prepared: call prepare(), or enter it with `async with`")
         return self._wiring
 
     @property
     def store(self) -> ComponentStore:
         """Where the components are."""
         if self._store is None:
-            raise FrameworkError("the application is not started yet")
+            raise FrameworkError("the application is not started: enter it with `async with`, and ask inside")
         return self._store
 
     @property
@@ -439,5 +450,5 @@ class ApplicationContext:
         if auto_configuration in self.conditions.exclusions:
             return "excluded by app.autoconfigure.exclude"
         if auto_configuration in self.conditions:
-            return self.conditions[auto_configuration].reason
+            return self.conditions[auto_configuration].short_reason
         return "app.autoconfigure.enabled is false"

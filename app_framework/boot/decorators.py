@@ -71,6 +71,11 @@ class RequirementReaderMark:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigurationCheckMark:
+    """A method that finds mistakes in the configuration which no property model can."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerMark:
     """A method of a component that hears the events of its parameter's type."""
 
@@ -205,6 +210,16 @@ def requirement_reader(method: F) -> F:
     is then reported with everything else that is wrong with the graph, before anything is created.
     """
     setattr(method, _MARK, RequirementReaderMark())
+    return method
+
+
+def configuration_check(method: F) -> F:
+    """Mark a method of an auto-configuration that looks for mistakes without creating anything.
+
+    It takes the `Environment` and raises what it finds. ``af config check`` runs it; a start finds the same, and more,
+    when it creates the components.
+    """
+    setattr(method, _MARK, ConfigurationCheckMark())
     return method
 
 

@@ -165,9 +165,10 @@ class LifecycleRunner:
     async def stop(self) -> list[StopFailure]:
         """Stop and close everything in reverse; return what did not do so well."""
         failures = []
+        cancellations = _cancellations()
         while self._finalizers:
             finalizer = self._finalizers.pop()
-            failure = await self._finalize(finalizer)
+            failure = await self._finalize(finalizer, cancellations)
             if failure is not None:
                 failures.append(failure)
                 _logger.error("%s did not stop well: %s", finalizer.name, _reason(failure.error))
@@ -225,7 +226,7 @@ class LifecycleRunner:
                 seen.add(id(value))
                 yield name, value
 
-    async def _finalize(self, finalizer: _Finalizer) -> StopFailure | None:
+    async def _finalize(self, finalizer: _Finalizer, cancellations: int) -> StopFailure | None:
         try:
             with _interrupt_blocking_call(finalizer.timeout_s):
                 async with asyncio.timeout(finalizer.timeout_s):
@@ -235,8 +236,8 @@ class LifecycleRunner:
         except TimeoutError:
             return StopFailure(finalizer.name, TimeoutError(f"it took longer than {finalizer.timeout_s:g} s"))
         except asyncio.CancelledError as error:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise
+            if _cancellations() > cancellations:
+                raise  # somebody does not want to wait any longer
             return StopFailure(finalizer.name, error)
         except Exception as error:  # every other finalizer must still run
             return StopFailure(finalizer.name, error)
@@ -249,6 +250,12 @@ class LifecycleRunner:
             if dependent not in drawn:
                 drawn.add(dependent)
                 self._draw(dependent, indent + "  ", lines, drawn)
+
+
+def _cancellations() -> int:
+    """Return how often this task was cancelled; a stop that follows a cancelled start must still run."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 class _BlockedError(TimeoutError):

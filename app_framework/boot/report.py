@@ -62,6 +62,13 @@ class ReportEntry:
             return str(self.not_matched[0])
         return "; ".join(outcome.message for outcome in self.outcomes) or "no conditions"
 
+    @property
+    def short_reason(self) -> str:
+        """The reason for a line that has little room: of what matched, only the conditions' names."""
+        if not self.matched:
+            return self.reason
+        return ", ".join(outcome.condition for outcome in self.outcomes) or "no conditions"
+
 
 class ConditionReport:
     """Every decision that was taken while the application was assembled, as it was taken."""
@@ -157,7 +164,7 @@ def _why_not(entry: ReportEntry) -> tuple[Outcome, ...]:
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, object]:
-    found: dict[str, object] = {"condition": outcome.message.partition(" ")[0], "message": outcome.message}
+    found: dict[str, object] = {"condition": outcome.condition, "message": outcome.message}
     if outcome.origin:
         found["origin"] = str(outcome.origin)
     return found

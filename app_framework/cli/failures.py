@@ -17,6 +17,7 @@ from app_framework.errors import UserError
 
 if TYPE_CHECKING:
     from app_framework.boot import FailureReport
+    from app_framework.boot.management.redaction import Redactor
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
@@ -44,10 +45,12 @@ class NotPreparedError(CommandError):
 
     Attributes:
         failure: the error with the words for it.
+        redactor: blanks out the secrets of the application.
     """
 
-    def __init__(self, failure: FailureReport) -> None:
+    def __init__(self, failure: FailureReport, redactor: Redactor) -> None:
         self.failure = failure
+        self.redactor = redactor
         super().__init__(failure.description, failure.action)
 
 
@@ -64,7 +67,8 @@ def report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if debug:
-        say("".join(traceback.format_exception(error)))
+        trace = "".join(traceback.format_exception(error))
+        say(error.redactor.mask(trace) if isinstance(error, NotPreparedError) else trace)
     description, action = _words(error)
     say(f"\n{_heading('Description')}\n{_indented(description)}\n\n{_heading('Action')}\n{_indented(action)}\n")
     return error.exit_code if isinstance(error, click.ClickException) else 1

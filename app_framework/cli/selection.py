@@ -73,6 +73,16 @@ class Selection:
         prepare(context)
         return context
 
+    def checked(self) -> ApplicationContext:
+        """Return the application with everything decided, and looked through by its starters.
+
+        Raises:
+            NotPreparedError: with the reason why it would not start.
+        """
+        context = self.context()
+        prepare(context, lambda prepared: prepared.check())
+        return context
+
     def environment(self) -> Environment:
         """Return the configuration, also of an application whose components do not fit together yet.
 
@@ -90,16 +100,22 @@ class Selection:
         return context.environment
 
 
-def prepare(context: ApplicationContext) -> None:
+def prepare(context: ApplicationContext, work: Callable[[ApplicationContext], None] | None = None) -> None:
     """Decide everything about an application, create nothing.
+
+    Args:
+        context: the application.
+        work: what to do instead of preparing it only.
 
     Raises:
         NotPreparedError: with the reason why it would not start.
     """
     try:
         context.prepare()
-    except Exception as error:  # whatever it was, its analysis has the words
-        raise NotPreparedError(context.failure(error)) from error
+        if work is not None:
+            work(context)
+    except Exception as error:  # whatever it was, the application has the words for it
+        raise NotPreparedError(context.failure(error), context.redactor()) from error
 
 
 def selecting(word: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -59,15 +59,17 @@ class LifecycleProperties(ConfigProperties):
     """How long starting and stopping may take."""
 
     start_timeout: Duration = Field(default="60s", description="Time for all components to start.")
-    timeout_per_phase: Duration = Field(default="30s", description="Time for the components of one phase to stop.")
-    stop_timeout: Duration = Field(default="10s", description="Time for one component to stop.")
+    timeout_per_phase: Duration = Field(
+        default="30s", description="Time for one started component, such as the web server, to stop."
+    )
+    stop_timeout: Duration = Field(default="10s", description="Time for one component to close.")
     drain_delay: Duration = Field(default="0s", description="Time between refusing readiness and closing the doors.")
 
 
 class AppProperties(ConfigProperties, prefix="app"):
     """The application itself."""
 
-    name: str = Field(default="app", min_length=1, description="Name of the application.")
+    name: str = Field(default="application", min_length=1, description="Name of the application.")
     version: str | None = Field(default=None, description="Version of the application.")
     data_dir: ConfigPath = Field(
         default_factory=lambda validated: Path(".app") / validated["name"],

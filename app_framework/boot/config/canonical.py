@@ -11,6 +11,7 @@ from dataclasses import replace
 from app_framework.boot.config.errors import ConfigProblem
 from app_framework.boot.config.known_starters import KNOWN_STARTERS
 from app_framework.boot.config.property_source import ConfigValue, KeyPath, dotted
+from app_framework.boot.config.relaxed import edit_distance
 from app_framework.boot.config.shape import Shape
 from app_framework.boot.origin import Origin
 from app_framework.errors import near_matches
@@ -138,12 +139,16 @@ def unknown_section(
         message = f"section '{key}' has no owner; it belongs to {distribution}, which is not installed"
         action = f"Install it: pip install {distribution}. Or remove the section '{key}'."
         return ConfigProblem("unowned-section", message, origin, action=action, key=key)
-    near = near_matches(key, [*root.fields, *starters]) or _elsewhere(key, root)
-    action = f"Write '{near[0]}' instead of '{key}'." if near else (
-        f"Remove the section '{key}', or install the starter that owns it."
-    )  # fmt: skip
+    near = near_matches(key, root.fields) or _elsewhere(key, root)
+    absent = () if near else tuple(name for name in starters if edit_distance(key, name, 1) <= 1)
+    if near:
+        action = f"Write '{near[0]}' instead of '{key}'."
+    elif absent:
+        action = f"Write '{absent[0]}' instead of '{key}', and pip install {starters[absent[0]]}, which owns it."
+    else:
+        action = f"Remove the section '{key}', or install the starter that owns it."
     message = f"unknown section '{key}': nothing that is installed claims it"
-    return ConfigProblem("unknown-section", message, origin, near, action, key=key)
+    return ConfigProblem("unknown-section", message, origin, near or absent, action, key=key)
 
 
 def _elsewhere(key: str, root: Shape) -> tuple[str, ...]:

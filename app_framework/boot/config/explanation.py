@@ -96,8 +96,9 @@ def _setting(
 
 def near_keys(composition: Composition, key: str) -> tuple[str, ...]:
     """Return the known keys that `key` was probably meant to be."""
-    known = (dotted(path) for path in known_paths(composition.shape, composition.merged))
-    return near_matches(key, known)
+    known = [dotted(path) for path in known_paths(composition.shape, composition.merged)]
+    siblings = [other for other in known if other.count(".") == key.count(".")]
+    return near_matches(key, siblings) or near_matches(key, known)
 
 
 def effective(composition: Composition, *, defaults: bool) -> dict[str, Setting]:

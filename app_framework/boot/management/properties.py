@@ -234,8 +234,11 @@ LevelTree = Annotated[
 class LogFileProperties(ConfigProperties):
     """The log file."""
 
-    name: ConfigPath | None = Field(default=None, description="File to log to, besides standard error.")
-    max_size: DataSize = Field(default=10_000_000, description="Size at which the file is rotated.")
+    name: ConfigPath | None = Field(
+        default=None,
+        description="File to log to besides standard error; a relative path starts at the file that sets it.",
+    )
+    max_size: DataSize = Field(default="10MB", description="Size at which the file is rotated.")
     max_history: int = Field(default=7, ge=1, description="Number of rotated files that are kept.")
 
 

@@ -20,8 +20,9 @@ def command(selection: Selection) -> None:
     """Check the configuration and the graph of components.
 
     Exit code 0 when the application would get as far as creating its components, 1 with everything that is wrong.
+    Files of data are not opened: whether a table has a column is seen when the application starts.
     """
-    context = selection.prepared()
+    context = selection.checked()
     for line in _summary(context):
         click.echo(line)
     for problem in context.environment.warnings:
