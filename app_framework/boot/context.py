@@ -24,7 +24,7 @@ from app_framework.boot.config.app_properties import AppProperties
 from app_framework.boot.config.environment import Environment
 from app_framework.boot.config.properties import ConfigProperties
 from app_framework.boot.container import ComponentStore
-from app_framework.boot.decorators import RunnerMark, mark_of
+from app_framework.boot.decorators import RunnerMark, marked_attributes
 from app_framework.boot.definition import Definition, FactoryKind, type_name
 from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
 from app_framework.boot.failure import FailureReport, analyze_failure
@@ -240,10 +240,8 @@ class ApplicationContext:
         found = []
         for name in self.wiring.order:
             value = self.store.get(name)
-            for attribute in dir(type(value)):
-                mark = mark_of(getattr(type(value), attribute, None), RunnerMark)
-                if mark is not None:
-                    found.append((mark.order, name, getattr(value, attribute)))
+            for attribute, mark in marked_attributes(type(value), RunnerMark):
+                found.append((mark.order, name, getattr(value, attribute)))
         for _, _, run in sorted(found, key=lambda each: each[:2]):
             answer = run()
             if asyncio.iscoroutine(answer):

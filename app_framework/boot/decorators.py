@@ -249,6 +249,16 @@ def mark_of(target: object, kind: type[T]) -> T | None:
     return record if isinstance(record, kind) else None
 
 
+def marked_attributes(cls: type, kind: type[T]) -> list[tuple[str, T]]:
+    """Return the methods of a class, inherited ones too, that carry a mark of a kind, by name.
+
+    Only the classes' own dictionaries are read: a property of a component is not called to find out.
+    """
+    members = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
+    found = ((name, mark_of(members[name], kind)) for name in sorted(members))
+    return [(name, mark) for name, mark in found if mark is not None]
+
+
 def snake_case(name: str) -> str:
     """Return a class name as a component name.
 

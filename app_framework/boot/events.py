@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from app_framework.boot.decorators import ListenerMark, mark_of
+from app_framework.boot.decorators import ListenerMark, marked_attributes
 
 E = TypeVar("E")
 
@@ -64,10 +64,8 @@ class Events:
 
     def listen_with(self, component: object) -> None:
         """Add every `@on_event` method of a component."""
-        members = {name: value for base in reversed(type(component).__mro__) for name, value in vars(base).items()}
-        for name in sorted(members):
-            if mark_of(members[name], ListenerMark):
-                self.listen(_heard(members[name]), getattr(component, name))
+        for name, _ in marked_attributes(type(component), ListenerMark):
+            self.listen(_heard(getattr(type(component), name)), getattr(component, name))
 
     async def publish(self, event: object) -> None:
         """Hand an event to its listeners and wait for each; what a listener raises reaches the publisher."""

@@ -7,14 +7,18 @@ that another one has, stops the start with the distribution's name and the remed
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app_framework.boot.decorators import AutoConfigurationMark, mark_of
+from app_framework.boot.version_range import is_in_range
 from app_framework.errors import FrameworkError
 
 ENTRY_POINT_GROUP = "app_framework.auto_configuration"
-FRAMEWORK_DISTRIBUTION = "app-framework"
+
+_FRAMEWORK_REQUIREMENT = re.compile(r"app[-_.]framework\s*(?:\[[^]]*\])?\s*(?P<range>[(<>=!~][^;]*)", re.IGNORECASE)
+"""``app-framework[olap] (>=0.1,<0.2) ; extra == 'x'``, as the metadata of a distribution writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +165,15 @@ def _summary(distribution: _Distribution) -> str:
 
 
 def _framework_requirement(distribution: _Distribution) -> str:
-    from packaging.requirements import Requirement
-
-    for text in distribution.requires or ():
-        requirement = Requirement(text)
-        if requirement.name.lower().replace("_", "-") == FRAMEWORK_DISTRIBUTION and requirement.specifier:
-            return str(requirement.specifier)
+    """Return the range of framework versions a starter was made for; its extras do not matter here."""
+    for requirement in distribution.requires or ():
+        found = _FRAMEWORK_REQUIREMENT.match(requirement)
+        if found:
+            return found["range"].strip().strip("()")
     return ""
 
 
 def _incompatible(starters: Iterable[Starter]) -> list[StarterProblem]:
-    from packaging.specifiers import SpecifierSet
-
     from app_framework import __version__ as installed
 
     return [
@@ -184,7 +185,7 @@ def _incompatible(starters: Iterable[Starter]) -> list[StarterProblem]:
             f"pip install --upgrade {starter.distribution} app-framework",
         )
         for starter in starters
-        if starter.requires and not SpecifierSet(starter.requires).contains(installed, prereleases=True)
+        if starter.requires and not is_in_range(installed, starter.requires)
     ]
 
 
