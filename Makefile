@@ -34,7 +34,7 @@ check: $(READY) ## check style, types, import layers and import budgets
 	@$(BIN)/python -m pytest tests/architecture $(ARGS)
 
 acceptance: $(READY) ## run every scenario on real processes (up to 45 minutes)
-	@$(BIN)/python -m pytest -m acceptance $(ARGS)
+	@$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 soak: $(READY) ## run the property tests and the soak tests on seeds by the thousand
 	@$(BIN)/python -m pytest -m "soak or hypothesis" --hypothesis-profile soak $(ARGS)

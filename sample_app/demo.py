@@ -19,6 +19,7 @@ from types import FrameType
 
 TARGET = "sample_app.main:app"
 LOOK_AGAIN_S = 0.05
+PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,7 +37,15 @@ def start_node(ready_file: Path, arguments: Sequence[str]) -> subprocess.Popen[b
     """Start the node in a session of its own: a Ctrl-C in the terminal is for the demo, which hands it on once."""
     af = Path(sys.executable).with_name("af")
     command = [str(af), "run", TARGET, "--profile", "dev", "--ready-file", str(ready_file), *arguments]
-    return subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own command, no shell
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent)  # noqa: S603, PLW1509
+
+
+def end_with_parent() -> None:
+    """Ask Linux to send SIGTERM to this process when its parent is gone, however it went: nothing is left behind."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def pass_signals_on_to(node: subprocess.Popen[bytes]) -> None:

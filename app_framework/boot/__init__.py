@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         Field,
         SecretStr,
     )
-    from app_framework.boot.context import ApplicationContext, Launch
+    from app_framework.boot.context import ApplicationContext
     from app_framework.boot.decorators import (
         auto_configuration,
         bean,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
     from app_framework.boot.failure import FailureAnalysis, FailureReport
     from app_framework.boot.injection import Lazy, Named
+    from app_framework.boot.launch import Launch
     from app_framework.boot.lifecycle import ComponentCreationError, Lifecycle, StartTimeoutError
     from app_framework.boot.management.availability import Availability
     from app_framework.boot.management.health import Health, HealthIndicator, Status
@@ -94,7 +95,7 @@ _HOMES = {
         "on_single_candidate",
     ),
     "config.errors": ("ConfigProblem", "ConfigurationError"),
-    "context": ("ApplicationContext", "Launch"),
+    "context": ("ApplicationContext",),
     "decorators": (
         "auto_configuration",
         "bean",
@@ -112,6 +113,7 @@ _HOMES = {
     "failure": ("FailureAnalysis", "FailureReport"),
     "management.health": ("Health", "HealthIndicator", "Status"),
     "injection": ("Lazy", "Named"),
+    "launch": ("Launch",),
     "lifecycle": ("ComponentCreationError", "Lifecycle", "StartTimeoutError"),
     "management.metrics": ("Metrics",),
     "origin": ("Origin",),

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from app_framework.boot.actuator import EndpointRegistry
-from app_framework.boot.context import ApplicationContext, Launch
+from app_framework.boot.context import ApplicationContext
+from app_framework.boot.launch import Launch
 from app_framework.boot.management.startup import startup_summary
 from app_framework.boot.stop_signals import StopSignals
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from logging import getLogger
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +26,7 @@ from app_framework.boot.decorators import RunnerMark, marked_attributes
 from app_framework.boot.definition import Definition, FactoryKind, type_name
 from app_framework.boot.events import AddressBound, Events, Ready, Started, Stopping
 from app_framework.boot.failure import FailureReport, analyze_failure
+from app_framework.boot.launch import Launch
 from app_framework.boot.lifecycle import LifecycleRunner, StopFailure
 from app_framework.boot.management.availability import APPLICATION, Availability
 from app_framework.boot.management.logs import LoggingSystem
@@ -48,45 +47,6 @@ T = TypeVar("T")
 GIVEN_IN_CODE = "Application(name=…)"
 """The source of what the code says; below everything that is configured."""
 _logger = getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Launch:
-    """What one run is given from outside; nothing else of the process is looked at.
-
-    Args:
-        name: the application's name where the configuration gives none.
-        sources: what the user gave.
-        directory: the folder whose `application.yml` is read.
-        packaged: the folder beside the application's module, of the lowest precedence.
-        config: a file or folder in the place of the default locations.
-        profiles: active profiles, stronger than configured ones.
-        environ: the environment variables.
-        arguments: the command line, ``--server.port=0``.
-        properties: a test's properties, the strongest of all.
-        inline: YAML text, for tests.
-        overrides: instances by type or name that replace components.
-        auto: auto-configuration classes in the place of the installed ones; None for the installed ones.
-        exclude: ids of auto-configurations to leave out.
-        hidden_modules: modules to treat as not installed.
-        manage_logging: whether this run sets up the process's logging.
-    """
-
-    name: str = "application"
-    sources: tuple[object, ...] = ()
-    directory: Path = field(default_factory=Path.cwd)
-    packaged: Path | None = None
-    config: Path | None = None
-    profiles: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict)
-    arguments: tuple[str, ...] = ()
-    properties: Mapping[str, object] = field(default_factory=dict)
-    inline: str | None = None
-    overrides: Mapping[Any, object] = field(default_factory=dict)
-    auto: tuple[type, ...] | None = None
-    exclude: tuple[str, ...] = ()
-    hidden_modules: frozenset[str] = frozenset()
-    manage_logging: bool = True
 
 
 class ApplicationContext:
@@ -222,7 +182,7 @@ class ApplicationContext:
         except Exception:  # a listener must not keep the application from stopping
             _logger.exception("a listener of Stopping failed")
         await asyncio.sleep(settings.lifecycle.drain_delay.total_seconds())
-        await self._close()
+        await self._close(f"{self.application_name} has stopped")
 
     async def _start(self, runner: LifecycleRunner) -> None:
         with self.startup.step("create"):
@@ -247,13 +207,14 @@ class ApplicationContext:
             if asyncio.iscoroutine(answer):
                 await answer
 
-    async def _close(self) -> None:
+    async def _close(self, last_word: str = "") -> None:
         if self._runner is not None:
             self.stop_failures += await self._runner.stop()
             self._runner = None
-            _logger.info("%s has stopped", self.application_name)
         if self._store is not None:
             self._store.forget()
+        if last_word:
+            _logger.info(last_word)
         if self._logging is not None:
             self._logging.stop()
             self._logging = None
@@ -363,7 +324,7 @@ class ApplicationContext:
     def starter_lines(self) -> list[StarterLine]:
         """Return each installed starter, whether it is on, and the sentence that decided."""
         return [
-            StarterLine(starter.short_name, starter.version, *self._state(starter.ids))
+            StarterLine(starter.short_name, starter.version, *self.conditions.decision_about(starter.ids))
             for starter in self.installed.starters
         ]
 
@@ -435,18 +396,3 @@ class ApplicationContext:
 
     def _remember_address(self, bound: AddressBound) -> None:
         self.addresses[bound.protocol] = bound.url
-
-    def _state(self, ids: Sequence[str]) -> tuple[bool, str]:
-        """Return whether any of a starter's auto-configurations is on, and the sentence that decided on each."""
-        on = any(each in self.conditions and self.conditions[each].matched for each in ids)
-        reasons = {each: self._why(each) for each in ids}
-        if len(ids) == 1:
-            return on, reasons[ids[0]]
-        return on, "; ".join(f"{each}: {reason}" for each, reason in reasons.items())
-
-    def _why(self, auto_configuration: str) -> str:
-        if auto_configuration in self.conditions.exclusions:
-            return "excluded by app.autoconfigure.exclude"
-        if auto_configuration in self.conditions:
-            return self.conditions[auto_configuration].short_reason
-        return "app.autoconfigure.enabled is false"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,21 @@ class ConditionReport:
 
     def __contains__(self, subject: object) -> bool:
         return subject in self._entries
+
+    def decision_about(self, ids: Sequence[str]) -> tuple[bool, str]:
+        """Return whether any of several auto-configurations is on, and the sentence that decided on each."""
+        on = any(each in self and self[each].matched for each in ids)
+        if len(ids) == 1:
+            return on, self._reason(ids[0], short=False)
+        return on, "; ".join(f"{each}: {self._reason(each, short=True)}" for each in ids)
+
+    def _reason(self, auto_configuration: str, *, short: bool) -> str:
+        if auto_configuration in self.exclusions:
+            return "excluded by app.autoconfigure.exclude"
+        if auto_configuration not in self:
+            return "app.autoconfigure.enabled is false"
+        entry = self[auto_configuration]
+        return entry.short_reason if short else entry.reason
 
     def to_text(self) -> str:
         """Return the report as a person reads it."""

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
-from app_framework.boot.conditions import on_component, on_missing_component, on_module
-from app_framework.boot.config.environment import Environment
-from app_framework.boot.config.errors import ConfigProblem, advise, describe
-from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer
-from app_framework.boot.failure import FailureAnalysis
+from app_framework.boot import (
+    ConfigProblem,
+    Environment,
+    FailureAnalysis,
+    auto_configuration,
+    bean,
+    failure_analyzer,
+    on_component,
+    on_missing_component,
+    on_module,
+)
+from app_framework.boot.config.errors import advise, describe
 from app_framework.clock import Clock
 from app_framework.database.database import Database
 from app_framework.database.errors import DatabaseError, DatabaseLockedError, ModelError, ModelProblem
@@ -24,13 +33,14 @@ class DatabaseAutoConfiguration:
     @bean(on_missing_component(Database))
     async def database(self, properties: DatabaseProperties, clock: Clock) -> AsyncIterator[Database]:
         """The database; loading it does not hold up the event loop."""
-        database = await asyncio.to_thread(
-            Database.open,
-            properties.path,
-            tables=properties.declared(),
-            references=properties.references,
-            limits=properties.limits(),
-            clock=clock,
+        database = await _opened(
+            lambda: Database.open(
+                properties.path,
+                tables=properties.declared(),
+                references=properties.references,
+                limits=properties.limits(),
+                clock=clock,
+            )
         )
         try:
             yield database
@@ -59,10 +69,31 @@ class DatabaseAutoConfiguration:
         return FailureAnalysis(description, "Correct database.path, or move the file away to start with an empty one.")
 
 
+async def _opened(open_database: Callable[[], Database]) -> Database:
+    """Open a database in a thread of its own; when the start is given up meanwhile, close it as soon as it is open."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="open-database")
+    opening = executor.submit(open_database)
+    executor.shutdown(wait=False)
+    try:
+        return await asyncio.wrap_future(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: Future[Database]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
 def explain_model(error: ModelError, environment: Environment) -> FailureAnalysis:
     """Return the words for a model that cannot be built: every problem with the place of its value."""
     problems = sorted((_located(problem, environment) for problem in error.problems), key=_place)
-    return FailureAnalysis(describe(problems), advise(problems))
+    advised = [problem for problem in problems if problem.action]
+    # What to do about the others is in their own words.
+    more = "Correct the rest of the model and start again." if advised else "Correct the model and start again."
+    others = [replace(problem, action=more) for problem in problems if not problem.action]
+    return FailureAnalysis(describe(problems), advise([*advised, *others]))
 
 
 def _located(problem: ModelProblem, environment: Environment) -> ConfigProblem:
@@ -75,7 +106,7 @@ def _located(problem: ModelProblem, environment: Environment) -> ConfigProblem:
         place + message.rstrip("."),
         origin,
         problem.near,
-        action="Correct the model and start again.",
+        action=problem.advice,
         snippet=example,
         key=problem.where,
     )

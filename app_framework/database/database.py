@@ -83,7 +83,7 @@ class Database:
 
         Raises:
             ModelError: something in the model is wrong; nothing was changed.
-            DatabaseLockedError: another process has the file open.
+            DatabaseLockedError: another process, or another database of this one, has the file open.
             DatabaseError: the file cannot be opened.
         """
         # DuckDB takes a tenth of a second to import; a program that opens no database does not pay it.

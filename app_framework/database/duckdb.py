@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from app_framework.database.schema import Column
 
 SyntaxTree = dict[str, object]
 MEMORY = ":memory:"
+FETCHED_AT_ONCE = 4_096
+"""Rows that become Python values in one go: some five milliseconds."""
 
 
 class Engine:
@@ -54,6 +57,9 @@ class Engine:
             config["memory_limit"] = f"{memory_limit}B"
         if path == MEMORY:
             config["temp_directory"] = _spill_directory()
+        else:
+            # Connections of one process share an open file unless their settings differ; those of two engines do.
+            config["custom_user_agent"] = f"app-framework-{uuid.uuid4().hex}"
         with _translated(path):
             self._root = duckdb.connect(path, config=config)
             self._root.execute("SET GLOBAL TimeZone = 'UTC'")
@@ -98,12 +104,16 @@ class Cursor:
         """
         with _translated(self._path):
             result = self._connection.execute(sql, parameters)
-            if rows_max is None:
-                return cast("list[Row]", result.fetchall())
-            rows = cast("list[Row]", result.fetchmany(rows_max + 1))
-            if len(rows) > rows_max:
-                self._connection.execute("SELECT 1").fetchall()  # lets go of the rest
-                raise ResultTooLargeError(rows_max)
+            rows: list[Row] = []
+            while piece := cast("list[Row]", result.fetchmany(FETCHED_AT_ONCE)):
+                rows += piece
+                if len(piece) == FETCHED_AT_ONCE:
+                    # The engine takes and gives back the interpreter too quickly for another thread to get it in
+                    # between: an event loop would stand still until the last row.
+                    time.sleep(0)
+                if rows_max is not None and len(rows) > rows_max:
+                    self._connection.execute("SELECT 1").fetchall()  # lets go of the rest
+                    raise ResultTooLargeError(rows_max)
             return rows
 
     def arrow(self, sql: str, parameters: Sequence[object] = (), rows_max: int | None = None) -> ArrowTable:
@@ -166,6 +176,10 @@ def _translated(path: str) -> Iterator[None]:
         if "Could not set lock" in str(error):
             raise DatabaseLockedError(path, _lock_owner(str(error))) from error
         raise DatabaseError(path, _sentence(error)) from error
+    except duckdb.ConnectionException as error:
+        if "different configuration" in str(error):
+            raise DatabaseLockedError(path, "the other application of this process") from error
+        raise DatabaseError(path, _sentence(error)) from error
     except duckdb.Error as error:
         raise EngineError(path, _sentence(error), _kind(error)) from error
 
@@ -187,7 +201,7 @@ def _sentence(error: duckdb.Error) -> str:
 
 def _lock_owner(text: str) -> str | None:
     found = re.search(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)", text)
-    return f"{Path(found['program']).name} (process {found['pid']})" if found else None
+    return f"{Path(found['program']).name} (pid {found['pid']})" if found else None
 
 
 def _spill_directory() -> str:

@@ -8,7 +8,7 @@ UserError
 └── ResultTooLargeError    TOO_LARGE   the answer holds more rows, or needs more memory, than allowed
 FrameworkError
 └── DatabaseError          the database file cannot be opened, read or written
-    ├── DatabaseLockedError    another process holds the file
+    ├── DatabaseLockedError    another process or application holds the file
     └── EngineError            a statement failed; `kind` says how
 """
 
@@ -31,6 +31,7 @@ class ModelProblem:
         message: what is wrong, in one sentence or a few lines.
         near: the names that were probably meant.
         of_key: whether the key at `path` is to blame, not its value.
+        word: the word for which one of `near` was probably meant; of a key that is to blame it is the key.
     """
 
     path: tuple[str | int, ...]
@@ -38,11 +39,18 @@ class ModelProblem:
     message: str
     near: tuple[str, ...] = ()
     of_key: bool = False
+    word: str = ""
 
     @property
     def where(self) -> str:
         """The path as one text: ``database.tables.orders.key[0]``."""
         return path_text(self.path)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, where a near match says that; else nothing."""
+        word = self.word or (str(self.path[-1]) if self.of_key else "")
+        return f"Write {self.near[0]!r} instead of {word!r}." if self.near and word else ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.sentence}"
@@ -92,14 +100,18 @@ class ExpressionError(UserError):
         position: the character the mistake is at, from 0; None when the whole is meant.
         reason: what is wrong, without the text.
         near: the names that were probably meant.
+        word: the name for which one of `near` was probably meant, empty when there is no such name.
     """
 
-    def __init__(self, text: str, reason: str, position: int | None = None, near: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, text: str, reason: str, position: int | None = None, near: tuple[str, ...] = (), word: str = ""
+    ) -> None:
         super().__init__()
         self.text = text
         self.reason = reason
         self.position = position
         self.near = near
+        self.word = word
 
     def __str__(self) -> str:
         if self.position is None or "\n" in self.text:
@@ -183,10 +195,10 @@ class DatabaseError(FrameworkError):
 
 
 class DatabaseLockedError(DatabaseError):
-    """Another process has the database file open; one process may at a time.
+    """Another process, or another application of this one, has the database file open; one may at a time.
 
     Attributes:
-        owner: the other process as the engine names it, None when it does not.
+        owner: who has it, None when the engine does not say.
     """
 
     def __init__(self, path: str, owner: str | None) -> None:

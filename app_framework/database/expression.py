@@ -46,12 +46,18 @@ Resolve = Callable[[tuple[str, ...]], Name]
 
 
 class UnknownNameError(Exception):
-    """A name stands for nothing, or for several things."""
+    """A name stands for nothing, or for several things.
 
-    def __init__(self, reason: str, near: tuple[str, ...] = ()) -> None:
+    Attributes:
+        near: the names that were probably meant.
+        word: the name itself, where one of `near` can simply be written instead.
+    """
+
+    def __init__(self, reason: str, near: tuple[str, ...] = (), word: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.near = near
+        self.word = word
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class _Walk:
         try:
             name = self._resolve(parts)
         except UnknownNameError as error:
-            raise self._error(node, error.reason, error.near) from None
+            raise self._error(node, error.reason, error.near, error.word) from None
         if name.expression is not None:
             self.names |= name.expression.names
             return copy.deepcopy(name.expression.tree)
@@ -204,7 +210,7 @@ class _Walk:
             return self._error(
                 node, f"{name} adds up rows; an expression is about one. Make it a measure: {{{name}: …}}"
             )
-        return self._error(node, f"there is no function {name!r} here", near_matches(name, FUNCTIONS))
+        return self._error(node, f"there is no function {name!r} here", near_matches(name, FUNCTIONS), name)
 
     def _check_type(self, node: Node) -> None:
         path = cast("dict[str, list[str]]", node["qualified_name"])["path"]
@@ -215,10 +221,10 @@ class _Walk:
             if name != "INTERVAL":
                 DataType.parse(name)
         except UnknownTypeError as error:
-            raise self._error(node, f"{error}", error.near) from None
+            raise self._error(node, f"{error}", error.near, error.text) from None
 
-    def _error(self, node: Node, reason: str, near: tuple[str, ...] = ()) -> ExpressionError:
-        return ExpressionError(self._text, reason, _character(self._text, node.get("query_location")), near)
+    def _error(self, node: Node, reason: str, near: tuple[str, ...] = (), word: str = "") -> ExpressionError:
+        return ExpressionError(self._text, reason, _character(self._text, node.get("query_location")), near, word)
 
 
 _HEAD = "SELECT ("

@@ -78,12 +78,13 @@ class ReferenceCheck:
         schema = self._tables.get(table)
         if schema is None:
             if table not in self._declared:
-                self._add(path, "UNKNOWN_TABLE", f"there is no table {table!r}.", near_matches(table, self._declared))
+                near = near_matches(table, self._declared)
+                self._add(path, "UNKNOWN_TABLE", f"there is no table {table!r}.", near, table)
             return False
         unknown = [column for column in columns if column not in schema.columns]
         for column in unknown:
             near = near_matches(column, schema.columns)
-            self._add(path, "UNKNOWN_COLUMN", f"table {table!r} has no column {column!r}.", near)
+            self._add(path, "UNKNOWN_COLUMN", f"table {table!r} has no column {column!r}.", near, column)
         return not unknown
 
     def _compare_types(self, reference: Reference, path: tuple[str | int, ...]) -> None:
@@ -108,8 +109,10 @@ class ReferenceCheck:
             else:
                 targets.setdefault(reference.source, []).append(reference.target)
 
-    def _add(self, path: tuple[str | int, ...], code: str, message: str, near: tuple[str, ...] = ()) -> None:
-        self.problems.append(ModelProblem(path, code, message, near))
+    def _add(
+        self, path: tuple[str | int, ...], code: str, message: str, near: tuple[str, ...] = (), word: str = ""
+    ) -> None:
+        self.problems.append(ModelProblem(path, code, message, near, word=word))
 
 
 def check_rows(
@@ -164,7 +167,9 @@ def _rows_with(cursor: Cursor, table: TableSchema, columns: Sequence[str], value
     same = " AND ".join(f"{quote(column)} = ?" for column in columns)
     others = [column for column in table.columns.values() if column.name not in columns]
     select = ", ".join(f"CAST({quote(column.name)} AS VARCHAR)" for column in others) or "NULL"
-    rows = cursor.rows(f"SELECT {select} FROM {quote(table.name)} WHERE {same} LIMIT {EXAMPLES_MAX + 1}", values)
+    rows = cursor.rows(
+        f"SELECT {select} FROM {quote(table.name)} WHERE {same} ORDER BY ALL LIMIT {EXAMPLES_MAX + 1}", values
+    )
     differing = [i for i, _ in enumerate(others) if len({row[i] for row in rows}) > 1][:4]
     if not differing:
         return f"{len(rows)} equal rows"

@@ -91,7 +91,7 @@ class Loader:
             try:
                 types[column] = DataType.parse(text)
             except UnknownTypeError as error:
-                self._add((*table.path, "columns", column), "UNKNOWN_TYPE", f"{error}.", error.near)
+                self._add((*table.path, "columns", column), "UNKNOWN_TYPE", f"{error}.", error.near, word=error.text)
         return types if len(types) == len(table.columns) else None
 
     def _create_empty(self, table: Table, types: Mapping[str, DataType]) -> None:
@@ -161,6 +161,7 @@ class Loader:
                     "UNKNOWN_COLUMN",
                     f"table {table.name!r} has no column {name!r}.",
                     near_matches(name, columns),
+                    word=name,
                 )
         for name, text in table.columns.items():
             declared, held = DataType.parse(text), columns.get(name)
@@ -175,7 +176,8 @@ class Loader:
                 )
 
     def _refuse_files(self, table: Table, source: Source, error: MissingFileError) -> None:
-        self._add((*table.path, "source", source.format), "SOURCE_MISSING", str(error), error.near)
+        path, word = (*table.path, "source", source.format), Path(error.name).name
+        self._add(path, "SOURCE_MISSING", str(error), error.near, word=word)
 
     def _refuse_load(self, table: Table, error: DatabaseError) -> None:
         source = table.source
@@ -195,8 +197,9 @@ class Loader:
         near: tuple[str, ...] = (),
         *,
         of_key: bool = False,
+        word: str = "",
     ) -> None:
-        self.problems.append(ModelProblem(path, code, message, near, of_key))
+        self.problems.append(ModelProblem(path, code, message, near, of_key, word))
 
 
 def _tables(cursor: Cursor) -> frozenset[str]:

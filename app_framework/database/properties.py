@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from app_framework.boot.config.properties import ConfigGlob, ConfigPath, ConfigProperties, DataSize, Duration, Field
+from app_framework.boot import ConfigGlob, ConfigPath, ConfigProperties, DataSize, Duration, Field
 from app_framework.database.database import DatabaseLimits
 from app_framework.database.schema import Table
 from app_framework.database.source import FORMATS, Source

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from app_framework.boot.conditions import on_component, on_missing_component, on_module
-from app_framework.boot.config.environment import Environment
-from app_framework.boot.context import ApplicationContext
-from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer
-from app_framework.boot.failure import FailureAnalysis
+from app_framework.boot import (
+    ApplicationContext,
+    Environment,
+    FailureAnalysis,
+    auto_configuration,
+    bean,
+    configuration_check,
+    failure_analyzer,
+    on_component,
+    on_missing_component,
+    on_module,
+)
 from app_framework.database.autoconfigure import explain_model
 from app_framework.database.database import Database
 from app_framework.database.errors import ModelError
@@ -45,6 +52,14 @@ class OlapAutoConfiguration:
     def cubes_health(self, manager: Manager) -> CubesHealth:
         """What the cubes say of themselves."""
         return CubesHealth(manager)
+
+    @configuration_check
+    def check_model(self, environment: Environment) -> None:
+        """Find what is wrong with the cubes as far as no table is needed for it."""
+        properties = environment.bind(OlapProperties)
+        problems = read_model(properties.schemas, properties.catalogs).problems
+        if problems:
+            raise ModelError(problems)
 
     @failure_analyzer
     def explain_cubes(self, error: ModelError, environment: Environment) -> FailureAnalysis:

@@ -45,17 +45,20 @@ class ModelBuilder:
 
     def build(self, cubes: Iterable[CubeDefinition]) -> list[CubeModel]:
         """Return the models of all cubes that could be looked at."""
-        built: dict[str, CubeModel] = {}
+        built: list[CubeModel] = []
+        names: set[str] = set()
         for cube in cubes:
-            if cube.name in built:
+            if cube.name in names:
                 text = f"there are two cubes called {cube.name!r}; a cube's name is unique in the application."
                 self._reader.add(cube.path, "DUPLICATE_CUBE", text, of_key=True)
-            elif cube.base not in self._database.tables:
-                near = near_matches(cube.base, self._database.tables)
-                self._reader.add(cube.base_path, "UNKNOWN_TABLE", f"there is no table {cube.base!r}.", near)
+            names.add(cube.name)
+            if cube.base in self._database.tables:
+                built.append(_CubeBuilder(cube, self._database, self._aggregations, self._reader).build())
             else:
-                built[cube.name] = _CubeBuilder(cube, self._database, self._aggregations, self._reader).build()
-        return list(built.values())
+                near = near_matches(cube.base, self._database.tables)
+                text = f"there is no table {cube.base!r}."
+                self._reader.add(cube.base_path, "UNKNOWN_TABLE", text, near, word=cube.base)
+        return built
 
 
 class _CubeBuilder:

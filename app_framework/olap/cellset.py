@@ -170,16 +170,13 @@ class CellSet:
 
 def with_utc(rows: list[Row], positions: Sequence[int]) -> list[Row]:
     """Return the rows with the zone put back on times that the engine handed over as plain UTC."""
-    if not positions:
-        return rows
-    wanted = frozenset(positions)
-    return [
-        tuple(
-            value.replace(tzinfo=UTC) if i in wanted and isinstance(value, datetime) else value
-            for i, value in enumerate(row)
-        )
-        for row in rows
-    ]
+    for at in positions:
+        rows = [(*row[:at], _zoned(row[at]), *row[at + 1 :]) for row in rows]
+    return rows
+
+
+def _zoned(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
 def _member(value: object, rolled_up: int, sign: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from app_framework.database import Database, EngineError, ModelError, ModelProblem
@@ -28,6 +28,7 @@ from app_framework.olap.sql import Statement, write_members, write_sql
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
+    from app_framework.database.pool import Ticket
 
 ROWS_MAX = 1_000_000
 MEMBERS_MAX = 10_000
@@ -70,33 +71,29 @@ class Cube:
             QueryError: the question cannot be answered.
             TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
         """
-        started, plan, statement = self._prepared(query)
-        rows = await self._database.submit_job(
-            lambda cursor: self._rows(cursor, plan, statement), query.timeout_s
-        ).wait()
-        return self._answer(plan, statement, rows, started)
+        return await self._submitted(query).wait()
 
     def query_sync(self, query: CubeQuery) -> CellSet:
         """Answer a question in this thread; see `query`."""
-        started, plan, statement = self._prepared(query)
-        rows = self._database.submit_job(lambda cursor: self._rows(cursor, plan, statement), query.timeout_s).result()
-        return self._answer(plan, statement, rows, started)
+        return self._submitted(query).result()
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
-        started, plan, _ = self._prepared(query)
+        started = time.perf_counter()
+        plan = self.plan(query)
         statement = write_sql(plan, self.rows_max)
-        table = await self._database.submit_job(
-            lambda cursor: self._table(cursor, plan, statement), query.timeout_s
-        ).wait()
-        return ArrowCellSet(
-            self.name,
-            _columns(plan),
-            table,
-            grouped=statement.grouped,
-            versions={self.node: self._database.version},
-            elapsed_ms=_milliseconds_since(started),
-        )
+
+        def answer(cursor: Cursor) -> CellSet:
+            return ArrowCellSet(
+                self.name,
+                _columns(plan),
+                self._table(cursor, plan, statement),
+                grouped=statement.grouped,
+                versions={self.node: self._database.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        return await self._database.submit_job(answer, query.timeout_s).wait()
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
@@ -128,15 +125,27 @@ class Cube:
         zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
         return tuple(row[0] for row in with_utc(rows, zoned))
 
-    def plan(self, query: CubeQuery) -> QueryPlan:
+    def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
+        """Return everything that is wrong with a question: what is known of it already, and what the cube finds."""
+        try:
+            self.plan(query, known)
+        except QueryError as error:
+            return error.problems
+        return ()
+
+    def plan(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> QueryPlan:
         """Return how a question would be answered, without answering it.
+
+        Args:
+            query: the question.
+            known: what is wrong with it already, when not all of it could be read.
 
         Raises:
             QueryError: the question cannot be answered.
         """
         stale = self._version_problem(query.version)
         try:
-            plan = plan_query(self.model, query)
+            plan = plan_query(self.model, query, known)
         except QueryError as error:
             raise QueryError.of([*error.problems, *stale]) from None
         if stale:
@@ -147,10 +156,14 @@ class Cube:
         """Describe dimensions, hierarchies, levels and measures."""
         return describe_model(self.model)
 
-    def _prepared(self, query: CubeQuery) -> tuple[float, QueryPlan, Statement]:
+    def _submitted(self, query: CubeQuery) -> Ticket[CellSet]:
+        """Put a question in the line of the database, with all the work on its rows: there may be many."""
         started = time.perf_counter()
         plan = self.plan(query)
-        return started, plan, write_sql(plan)
+        statement = write_sql(plan)
+        return self._database.submit_job(
+            lambda cursor: self._answer(plan, statement, self._rows(cursor, plan, statement), started), query.timeout_s
+        )
 
     def _rows(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> list[Row]:
         try:

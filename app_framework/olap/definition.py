@@ -65,6 +65,9 @@ class MeasureDefinition:
 class CubeDefinition:
     """A cube as declared, in YAML or as a component of the application (A4).
 
+    Args:
+        refused: the measures that could not be read; a formula over one of them has no problem of its own.
+
     >>> CubeDefinition.of("flights", base="flights", dimensions={"Carrier": ["carrier"]},
     ...                   measures={"flights": {"count": "*"}})
     <CubeDefinition 'flights' on flights: 1 dimensions, 1 measures>
@@ -79,6 +82,7 @@ class CubeDefinition:
     schema: str | None = None
     caption: str | None = None
     description: str | None = None
+    refused: frozenset[str] = frozenset()
 
     @staticmethod
     def of(

@@ -44,6 +44,11 @@ class QueryProblem:
     detail: str
     near: tuple[str, ...] = ()
 
+    def concerns(self, name: str) -> bool:
+        """Whether it is about a field of the query, a part or the whole of it, or a key that probably meant it."""
+        whole = self.field.partition("[")[0].partition(".")[0]
+        return whole in (name, "") or name in self.near
+
     def to_dict(self) -> dict[str, object]:
         """Return the entry of a problem document."""
         return {"code": self.code, "field": self.field, "detail": self.detail, "near": list(self.near)}

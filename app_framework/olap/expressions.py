@@ -28,7 +28,7 @@ class ExpressionReader:
             return self._database.expressions.read(text, resolve)
         except ExpressionError as error:
             code = "UNKNOWN_COLUMN" if "no column" in error.reason else "INVALID_EXPRESSION"
-            self.add(path, code, str(error), error.near)
+            self.add(path, code, str(error), error.near, word=error.word)
             return None
 
     def bind(self, read: Expression, source: str, path: ConfigurationPath) -> tuple[str, DataType] | None:
@@ -50,6 +50,9 @@ class ExpressionReader:
         near: Iterable[str] = (),
         *,
         of_key: bool = False,
+        word: str = "",
     ) -> None:
-        """Keep a problem."""
-        self.problems.append(ModelProblem(path, code, message, tuple(near), of_key))
+        """Keep a problem; one that several cubes share, such as their schema's wrong base, is told once."""
+        problem = ModelProblem(path, code, message, tuple(near), of_key, word)
+        if problem not in self.problems:
+            self.problems.append(problem)

@@ -85,7 +85,7 @@ class FilterShapeError(ValueError):
 
 
 def read_filter(value: object) -> Filter:
-    """Return the filter a value writes: a member, a list of them, null, or one of the mappings of CONTRACT §4.
+    """Return the filter a value writes: a member, a list of them, null, or a mapping such as ``{"from": 3}``.
 
     >>> read_filter({"not": ["MACHINERY", None]})
     NotIn(members=('MACHINERY', None))

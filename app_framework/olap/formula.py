@@ -21,6 +21,7 @@ class FormulaBuilder:
 
     def __init__(self, cube: CubeDefinition, measures: dict[str, Measure], reader: ExpressionReader) -> None:
         self._definitions = {measure.name: measure for measure in cube.measures}
+        self._refused = cube.refused
         self._levels = {
             level.name for dimension in cube.dimensions for h in dimension.hierarchies for level in h.levels
         }
@@ -70,16 +71,16 @@ class FormulaBuilder:
     def _resolve(self, parts: tuple[str, ...]) -> Name:
         name = ".".join(parts)
         definition = self._definitions.get(name)
-        if definition is None:
-            near = near_matches(name, self._definitions)
+        if definition is None and name not in self._refused:
+            near = near_matches(name, [*self._definitions, *self._refused])
             reason = f"{name!r} is a level; a formula is over measures" if name in self._levels else ""
-            raise UnknownNameError(reason or f"there is no measure {name!r}", near)
+            raise UnknownNameError(reason or f"there is no measure {name!r}", near, name)
         if len(parts) > 1:
             raise UnknownNameError(f'a dotted name is written in double quotes: "{name}"')
         if name in self._open:
             circle = " -> ".join([*self._open[self._open.index(name) :], name])
             raise UnknownNameError(f"the formulas form a circle: {circle}")
-        if definition.kind == FORMULA:
+        if definition is not None and definition.kind == FORMULA:
             self._build(definition)
         if name not in self._measures:
             # It has a problem of its own, already told; the other names are still looked up.

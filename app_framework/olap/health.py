@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_framework.boot.management.health import Health, HealthIndicator
+from app_framework.boot import Health, HealthIndicator
 from app_framework.olap.manager import Manager
 
 

@@ -85,9 +85,8 @@ class JoinTree:
         if candidates:
             choices = tuple(".".join((*join.path, name)) for join in candidates)
             raise UnknownNameError(f"column {written!r} is ambiguous: it may be {', '.join(choices)}", choices)
-        raise UnknownNameError(
-            f"table {self.base.name!r} reaches no column {written!r}", near_matches(written, self._spellings(parts))
-        )
+        near = near_matches(written, self._spellings(parts))
+        raise UnknownNameError(f"table {self.base.name!r} reaches no column {written!r}", near, written)
 
     def _spellings(self, parts: tuple[str, ...]) -> list[str]:
         """Return the ways to write columns that could have been meant: as long as what was written."""

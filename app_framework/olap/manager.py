@@ -10,8 +10,8 @@ from app_framework.errors import near_matches
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellSet
 from app_framework.olap.definition import CatalogDefinition
-from app_framework.olap.errors import UnknownCubeError
-from app_framework.olap.query import CubeQuery
+from app_framework.olap.errors import QueryError, UnknownCubeError
+from app_framework.olap.query import CubeQuery, read_query
 from app_framework.olap.queryable import Queryable
 
 DEFAULT_CATALOG = "Catalog"
@@ -41,6 +41,19 @@ class Manager:
         if cube is None:
             raise UnknownCubeError(name, near_matches(name, self.cubes))
         return cube
+
+    def read(self, cube: str, document: object) -> CubeQuery:
+        """Return the question to a cube that a decoded JSON document writes.
+
+        Raises:
+            UnknownCubeError: there is no such cube.
+            QueryError: the document has another shape; the names in it that the cube does not know are told as well.
+        """
+        asked = self.cube(cube)
+        query, problems = read_query(document)
+        if problems:
+            raise QueryError.of(asked.check(query, problems))
+        return query
 
     async def query(self, cube: str, query: CubeQuery) -> CellSet:
         """Answer a question; cancelling the task stops the work.
@@ -95,7 +108,7 @@ def build_catalogs(definitions: Sequence[CatalogDefinition], cubes: Sequence[Que
     problems = [
         ModelProblem(
             (*definition.path, "cubes", position), "UNKNOWN_CUBE", f"there is no cube {name!r}.",
-            near_matches(name, by_name),
+            near_matches(name, by_name), word=name,
         )
         for definition in definitions
         for position, name in enumerate(definition.cubes or ())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -26,9 +26,8 @@ from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.member import MemberError, parse_member
 from app_framework.olap.model import CubeModel
-from app_framework.olap.query import CubeQuery, Order, Totals
+from app_framework.olap.query import MASTER, CubeQuery, Order, Totals
 
-MASTER = "master"
 T = TypeVar("T", Level, Hierarchy)
 
 
@@ -131,13 +130,15 @@ class QueryPlan:
         return "\n".join(f"{'  ' * depth}{text}" for depth, text in self.lines())
 
 
-def plan_query(model: CubeModel, query: CubeQuery) -> QueryPlan:
+def plan_query(model: CubeModel, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> QueryPlan:
     """Return the plan of a question.
+
+    Problems found before, when the question was read, are given as `known` and raised with the new ones.
 
     Raises:
         QueryError: it names what the cube does not have, or compares what cannot be compared; all of it at once.
     """
-    return _Planner(model, query).plan()
+    return _Planner(model, query, known).plan()
 
 
 def plan_members(model: CubeModel, level: str, prefix: str | None) -> QueryPlan:
@@ -152,16 +153,17 @@ def plan_members(model: CubeModel, level: str, prefix: str | None) -> QueryPlan:
 class _Planner:
     """One question on its way to a plan."""
 
-    def __init__(self, model: CubeModel, query: CubeQuery) -> None:
+    def __init__(self, model: CubeModel, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> None:
         self._model = model
         self._query = query
-        self._problems: list[QueryProblem] = []
+        self._known = tuple(known)
+        self._problems = list(known)
 
     def plan(self) -> QueryPlan:
         query = self._query
-        measures = [m for i, name in enumerate(query.measures) if (m := self._measure(f"measures[{i}]", name))]
-        found = [self._level(f"levels[{i}]", name) for i, name in enumerate(query.levels)]
-        keys = self._keys(found)
+        measures = [m for at, name in self._listed("measures", query.measures) if (m := self._measure(at, name))]
+        levels = self._listed("levels", query.levels)
+        keys = self._keys([(at, name, level) for at, name in levels if (level := self._level(at, name))])
         conditions = [c for name, f in query.filters.items() if (c := self._condition(name, f)) is not None]
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
@@ -199,6 +201,11 @@ class _Planner:
             self._model.name, joins, joins.needed(level.joins), conditions, (key,), "none", (), (), (), None, 0
         )
 
+    def _listed(self, field: str, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Return names with their places; one that could not be read, or is there twice, has a problem already."""
+        told = {problem.field for problem in self._known}
+        return [(at, name) for i, name in enumerate(names) if (at := f"{field}[{i}]") not in told]
+
     def _measure(self, field: str, name: str) -> Measure | None:
         measure = self._model.measures.get(name)
         if measure is None:
@@ -220,17 +227,15 @@ class _Planner:
             self._add(UNKNOWN_LEVEL, field, text, choices)
         return found[0] if len(found) == 1 else None
 
-    def _keys(self, found: list[Level | None]) -> tuple[Key, ...]:
+    def _keys(self, found: list[tuple[str, str, Level]]) -> tuple[Key, ...]:
         """Name each level as it is called, or as it was written where two would be called the same."""
-        names = Counter(level.name for level in found if level)
+        names = Counter(level.name for _, _, level in found)
         seen: dict[str, str] = {}
         keys: list[Key] = []
-        for position, (written, level) in enumerate(zip(self._query.levels, found, strict=True)):
-            if level is None:
-                continue
+        for field, written, level in found:
             if level.full_name in seen:
                 text = f"{written!r} and {seen[level.full_name]!r} are the same level."
-                self._add(INVALID_QUERY, f"levels[{position}]", text)
+                self._add(INVALID_QUERY, field, text)
             seen[level.full_name] = written
             keys.append(Key(level.name if names[level.name] == 1 else written, level))
         return tuple(keys)
@@ -300,11 +305,22 @@ class _Planner:
                 slices.append(_default_of(hierarchy))
         return slices
 
-    def _check_order(self, names: list[str]) -> None:
+    def _check_order(self, columns: list[str]) -> None:
+        """Refuse to sort by what is no column, nor would be one if the wrong names were put right."""
+        names = [*columns, *self._columns_meant()]
         for position, order in enumerate(self._query.orders):
             if order.by not in names:
                 text = f"the answer has no column {order.by!r}."
                 self._add(INVALID_QUERY, f"order[{position}].by", text, near_matches(order.by, names))
+
+    def _columns_meant(self) -> Iterator[str]:
+        """Yield the columns that names with a problem may stand for: of one that cannot be read, any."""
+        if any(problem.concerns("measures") or problem.concerns("levels") for problem in self._known):
+            yield from (*self._model.measures, *self._model.level_names)
+        for problem in self._problems:
+            if problem.field.startswith(("measures[", "levels[")):
+                yield from problem.near
+                yield from (level.name for name in problem.near for level in self._model.find_levels(name))
 
     def _aggregates(self, measures: list[Measure]) -> tuple[AggregateMeasure, ...]:
         wanted: dict[str, AggregateMeasure] = {}

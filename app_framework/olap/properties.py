@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from app_framework.boot.config.properties import ConfigProperties, Field
+from app_framework.boot import ConfigProperties, Field
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.cube import ROWS_MAX
 

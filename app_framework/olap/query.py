@@ -10,11 +10,12 @@ from typing import Literal, TypeVar, cast, get_args
 
 from app_framework.errors import near_matches
 from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
-from app_framework.olap.filter import Filter, FilterShapeError, read_filter
+from app_framework.olap.filter import AtPath, Filter, FilterShapeError, In, read_filter
 
 T = TypeVar("T")
 Totals = Literal["none", "grand", "all"]
 Unavailable = Literal["fail", "partial"]
+MASTER = "master"
 MEASURES_MAX = 1_000
 LEVELS_MAX = 50
 """As many as have a bit each in a number that every JSON reader keeps exact."""
@@ -31,7 +32,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class CubeQuery:
-    """One question (CONTRACT §4). Lists, mappings and plain values are accepted and frozen.
+    """One question to a cube. Lists, mappings and plain values are accepted and frozen.
+
+    Args:
+        measures: what to compute, one at least.
+        levels: what to group by: ``level``, ``Hierarchy.level`` or ``Dimension.Hierarchy.level``.
+        where: what to keep, by level: a member, a list of members, None for rows without one, or one of
+            ``{"not": …}``, ``{"from": …, "to": …}`` and ``{"prefix": …}``; by hierarchy ``{"path": [[…], …]}``.
+        totals: ``grand`` adds the total of all rows, ``all`` also those of each level before the next.
+        order: columns to sort detail rows by, before the levels themselves: ``{"by": …, "descending": …}``.
+        limit: the most detail rows; totals are kept.
+        offset: how many detail rows to leave out before.
+        branch: the branch to read.
+        version: the data version to read, a number or one for each node; the newest unless given.
+        timeout: how long the answer may take, waiting included: ``30s``, ``500ms``, or seconds.
+        unavailable: whether an answer without the nodes that do not answer is a failure or a ``partial`` one.
 
     >>> CubeQuery(measures=["lines"], levels=["year"], where={"year": [1993, 1994]}).where["year"]
     In(members=(1993, 1994))
@@ -44,29 +59,14 @@ class CubeQuery:
     order: Sequence[Order | Mapping[str, object]] = ()
     limit: int | None = None
     offset: int = 0
-    branch: str = "master"
+    branch: str = MASTER
     version: int | Mapping[str, int] | None = None
     timeout: float | str = 30.0
     unavailable: Unavailable = "fail"
 
     def __post_init__(self) -> None:
         problems: list[QueryProblem] = []
-        read = _Reader(problems)
-        values: dict[str, object] = {
-            "measures": read.names("measures", self.measures, MEASURES_MAX),
-            "levels": read.names("levels", self.levels, LEVELS_MAX),
-            "where": read.where(self.where),
-            "totals": read.choice("totals", self.totals, get_args(Totals)),
-            "order": read.order(self.order),
-            "limit": None if self.limit is None else read.count("limit", self.limit),
-            "offset": read.count("offset", self.offset),
-            "branch": read.text("branch", self.branch),
-            "version": read.version(self.version),
-            "timeout": read.duration("timeout", self.timeout),
-            "unavailable": read.choice("unavailable", self.unavailable, get_args(Unavailable)),
-        }
-        if not values["measures"] and not problems:
-            problems.append(QueryProblem(INVALID_QUERY, "measures", "a query names at least one measure."))
+        values = _read({part.name: getattr(self, part.name) for part in fields(self)}, problems)
         if problems:
             raise QueryError.of(problems)
         for name, value in values.items():
@@ -79,21 +79,7 @@ class CubeQuery:
         Raises:
             QueryError: the document has another shape; every problem is told.
         """
-        if not isinstance(document, Mapping):
-            raise QueryError.of([QueryProblem(INVALID_REQUEST, "", "a query is a JSON object.")])
-        known = [part.name for part in fields(cls)]
-        unknown = [str(key) for key in document if key not in known]
-        problems = [
-            QueryProblem(INVALID_REQUEST, key, f"a query has no field {key!r}.", near_matches(key, known))
-            for key in unknown
-        ]
-        given = {str(key): value for key, value in document.items() if key in known}
-        if "measures" not in given:
-            problems.append(QueryProblem(INVALID_REQUEST, "measures", "`measures` is required."))
-        try:
-            query = cls(**cast("dict[str, list[str]]", {"measures": ["-"], **given}))  # type: ignore[arg-type]
-        except QueryError as error:
-            raise QueryError.of([*problems, *error.problems]) from None
+        query, problems = read_query(document)
         if problems:
             raise QueryError.of(problems)
         return query
@@ -124,7 +110,7 @@ class CubeQuery:
             document["where"] = {name: filter_.to_json() for name, filter_ in self.filters.items()}
         if self.order:
             document["order"] = [{"by": order.by, "descending": order.descending} for order in self.orders]
-        for name, default in (("totals", "none"), ("limit", None), ("offset", 0), ("branch", "master")):
+        for name, default in (("totals", "none"), ("limit", None), ("offset", 0), ("branch", MASTER)):
             if getattr(self, name) != default:
                 document[name] = getattr(self, name)
         if self.version is not None:
@@ -134,6 +120,59 @@ class CubeQuery:
         if self.unavailable != "fail":
             document["unavailable"] = self.unavailable
         return document
+
+
+_DEFAULTS: Mapping[str, object] = {
+    part.name: part.default_factory() if callable(part.default_factory) else part.default for part in fields(CubeQuery)
+} | {"measures": ()}
+
+
+def read_query(document: object) -> tuple[CubeQuery, tuple[QueryProblem, ...]]:
+    """Return the question that a decoded JSON document writes, as far as it can be read, and what is wrong with it.
+
+    A question with problems is for `Cube.check` only, which finds the names in it that are wrong as well (FA2).
+    """
+    if not isinstance(document, Mapping):
+        document, problems = {}, [QueryProblem(INVALID_REQUEST, "", "a query is a JSON object.")]
+    else:
+        problems = _unknown_fields(document)
+    query = object.__new__(CubeQuery)
+    for name, value in _read({**_DEFAULTS, **document}, problems).items():
+        object.__setattr__(query, name, value)
+    return query, tuple(problems)
+
+
+def _unknown_fields(document: Mapping[object, object]) -> list[QueryProblem]:
+    """Return what is wrong with the keys of a document; one that is probably misspelt is not missing as well."""
+    unknown = [str(key) for key in document if key not in _DEFAULTS]
+    problems = [
+        QueryProblem(INVALID_REQUEST, key, f"a query has no field {key!r}.", near_matches(key, _DEFAULTS))
+        for key in unknown
+    ]
+    if "measures" not in document and not any(problem.concerns("measures") for problem in problems):
+        problems.append(QueryProblem(INVALID_REQUEST, "measures", "`measures` is required."))
+    return problems
+
+
+def _read(given: Mapping[str, object], problems: list[QueryProblem]) -> dict[str, object]:
+    """Return the values of all fields, a harmless one where there is a problem, and add what is wrong."""
+    read = _Reader(problems)
+    values: dict[str, object] = {
+        "measures": read.names("measures", given["measures"], MEASURES_MAX),
+        "levels": read.names("levels", given["levels"], LEVELS_MAX),
+        "where": read.where(given["where"]),
+        "totals": read.choice("totals", given["totals"], get_args(Totals)),
+        "order": read.order(given["order"]),
+        "limit": None if given["limit"] is None else read.count("limit", given["limit"]),
+        "offset": read.count("offset", given["offset"]),
+        "branch": read.text("branch", given["branch"], MASTER),
+        "version": read.version(given["version"]),
+        "timeout": read.duration("timeout", given["timeout"]),
+        "unavailable": read.choice("unavailable", given["unavailable"], get_args(Unavailable)),
+    }
+    if not values["measures"] and not any(problem.concerns("measures") for problem in problems):
+        problems.append(QueryProblem(INVALID_QUERY, "measures", "a query names at least one measure."))
+    return values
 
 
 class _Reader:
@@ -153,7 +192,7 @@ class _Reader:
                 self._refuse(f"{field_}[{position}]", "a name is a text.", None)
             elif name in value[:position]:
                 self._problems.append(QueryProblem(INVALID_QUERY, f"{field_}[{position}]", f"{name!r} is named twice."))
-        return tuple(name for name in value if isinstance(name, str))
+        return tuple(name if isinstance(name, str) else "" for name in value)
 
     def where(self, value: object) -> Mapping[str, Filter]:
         if not isinstance(value, Mapping):
@@ -164,6 +203,8 @@ class _Reader:
                 filters[str(name)] = read_filter(body)
             except FilterShapeError as error:
                 self._refuse(f"where.{name}{error.within}", str(error), None, error.near)
+                # Only a path filters a hierarchy; what holds nothing leaves just the name to be looked up.
+                filters[str(name)] = AtPath(()) if isinstance(body, Mapping) and "path" in body else In(())
         return MappingProxyType(filters)
 
     def order(self, value: object) -> tuple[Order, ...]:
@@ -200,8 +241,8 @@ class _Reader:
         self._problems.append(QueryProblem(INVALID_QUERY, field_, f"`{field_}` is a whole number from 0."))
         return 0
 
-    def text(self, field_: str, value: object) -> str:
-        return value if isinstance(value, str) else self._refuse(field_, f"`{field_}` is a text.", "")
+    def text(self, field_: str, value: object, instead: str) -> str:
+        return value if isinstance(value, str) else self._refuse(field_, f"`{field_}` is a text.", instead)
 
     def version(self, value: object) -> int | Mapping[str, int] | None:
         if value is None or (isinstance(value, int) and not isinstance(value, bool)):

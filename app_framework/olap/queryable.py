@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from app_framework.olap.cellset import CellSet
+from app_framework.olap.errors import QueryProblem
 from app_framework.olap.query import CubeQuery
 
 
@@ -14,6 +16,9 @@ class Queryable(Protocol):
     @property
     def name(self) -> str:
         """What queries and URLs call it."""
+
+    def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
+        """Return everything that is wrong with a question, what is known of it already included."""
 
     async def query(self, query: CubeQuery) -> CellSet:
         """Answer; cancelling the task stops the work."""

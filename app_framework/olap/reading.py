@@ -1,4 +1,7 @@
-"""From the shapes of YAML to definitions: every mistake of shape is kept with its path, the rest is read on."""
+"""From the shapes of YAML to definitions: every mistake of shape is kept with its path, the rest is read on.
+
+What follows from a mistake is no mistake of its own: with `mesures:` a cube does not lack its measures as well.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class ModelReader:
         """Return the cubes of a schema."""
         entries = self._mapping(document, path, "a schema", ("base", "cubes", *_TEXTS))
         base = self._text(entries, "base", path)
-        if base is None and "base" not in entries:
+        if _lacks(document, "base"):
             self._add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
         cubes = entries.get("cubes") or {}
         if not isinstance(cubes, Mapping):
@@ -75,21 +78,24 @@ class ModelReader:
     ) -> CubeDefinition | None:
         """Return a cube, None when it is not even a mapping."""
         entries = self._mapping(document, path, "a cube", ("dimensions", "measures", *_TEXTS))
+        if not isinstance(document, Mapping):
+            return None
         dimensions = self._entries(entries, "dimensions", path)
         measures = self._entries(entries, "measures", path)
-        if not measures:
+        if _lacks(document, "measures"):
             self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
-        read = [self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()]
+        read = {key: self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
         return CubeDefinition(
             name,
             base,
             tuple(self._dimension(key, value, (*path, "dimensions", key)) for key, value in dimensions.items()),
-            tuple(measure for measure in read if measure is not None),
+            tuple(measure for measure in read.values() if measure is not None),
             path,
             base_path,
             schema,
             self._text(entries, "caption", path),
             self._text(entries, "description", path),
+            frozenset(name for name, measure in read.items() if measure is None),
         )
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
@@ -115,7 +121,7 @@ class ModelReader:
             return DimensionDefinition(name, hierarchies, path, *texts)
         if isinstance(document, Mapping) and "levels" not in document:
             self._refuse_keys(document, ("hierarchies", "levels", *_TEXTS), path, "a dimension")
-            if set(document) & {"hierarchies", "levels", *_TEXTS} or not document:
+            if _lacks(document, "levels") and _lacks(document, "hierarchies"):
                 self._add(path, "LEVELS_REQUIRED", f"dimension {name!r} needs `levels` or `hierarchies`.", of_key=True)
             return DimensionDefinition(name, (), path)
         return DimensionDefinition(name, (self._hierarchy(name, document, name, path),), path)
@@ -125,14 +131,14 @@ class ModelReader:
             return HierarchyDefinition(name, self._levels(document, path), path)
         known = ("levels", "slicing", "default", "folder", *_TEXTS)
         entries = self._mapping(document, path, "a hierarchy", known)
-        if "levels" not in entries:
+        if _lacks(document, "levels"):
             self._add(path, "LEVELS_REQUIRED", f"hierarchy {dimension}.{name} needs `levels`.", of_key=True)
         slicing = self._flag(entries, "slicing", path)
         if "default" in entries and not slicing:
             self._add((*path, "default"), "NOT_SLICING", "only a slicing hierarchy has a default member.", of_key=True)
         return HierarchyDefinition(
             name,
-            self._levels(entries.get("levels", ()), (*path, "levels")),
+            self._levels(() if entries.get("levels") is None else entries["levels"], (*path, "levels")),
             path,
             slicing,
             entries.get("default"),
@@ -174,7 +180,7 @@ class ModelReader:
         entries = self._mapping(body, path, "a level", ("expression", "column", *_TEXTS))
         written = [key for key in ("expression", "column") if key in entries]
         if len(written) != 1:
-            if isinstance(body, Mapping):
+            if written or (_lacks(body, "column") and _lacks(body, "expression")):
                 self._add(path, "INVALID_SHAPE", f"level {name!r} needs one of `column` and `expression`.", of_key=True)
             return None
         text = self._text(entries, written[0], path)
@@ -229,7 +235,7 @@ class ModelReader:
             text = f"measure {name!r} does not say what it computes: {', '.join(kinds)}."
             self._add(path, "AGGREGATION_REQUIRED", text, of_key=True)
         for key in extra:
-            near = near_matches(key, [*kinds, *ANNOUNCED, "format", "folder", "visible", *_TEXTS])
+            near = near_matches(key, [*kinds, "format", "folder", "visible", *_TEXTS])
             self._add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
         return None
 
@@ -279,3 +285,10 @@ class ModelReader:
         of_key: bool = False,
     ) -> None:
         self.problems.append(ModelProblem(path, code, message, near, of_key))
+
+
+def _lacks(document: object, key: str) -> bool:
+    """Return whether a mapping says nothing under a key it needs, nor under one that is this key misspelt."""
+    if not isinstance(document, Mapping) or document.get(key) not in (None, "", {}):
+        return False
+    return not any(near_matches(str(other), (key,)) for other in document if other != key)

@@ -11,18 +11,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app_framework.testing.client import Client
+    from app_framework.testing.client import AsyncClient, Client
     from app_framework.testing.golden import GoldenFiles, GoldenMismatchError
     from app_framework.testing.runner import ContextRunner
 
 _HOME_OF = {
+    "AsyncClient": "client",
     "Client": "client",
     "ContextRunner": "runner",
     "GoldenFiles": "golden",
     "GoldenMismatchError": "golden",
 }
 
-__all__ = ["Client", "ContextRunner", "GoldenFiles", "GoldenMismatchError"]
+__all__ = ["AsyncClient", "Client", "ContextRunner", "GoldenFiles", "GoldenMismatchError"]
 
 
 def __getattr__(name: str) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app_framework.boot.context import ApplicationContext
+from app_framework.boot import ApplicationContext
 from app_framework.web import WebApp
 
 BASE_URL = "http://127.0.0.1"

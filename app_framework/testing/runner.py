@@ -23,9 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app_framework.boot.application import Application
-from app_framework.boot.context import ApplicationContext, Launch
-from app_framework.boot.failure import FailureReport
+from app_framework.boot import Application, ApplicationContext, FailureReport, Launch
 
 T = TypeVar("T")
 

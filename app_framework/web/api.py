@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
+from app_framework.boot import ApplicationContext
 from app_framework.boot.actuator import RouteMapping
-from app_framework.boot.context import ApplicationContext
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
 from app_framework.web.autowired import HandlerComponents
@@ -27,6 +27,8 @@ from app_framework.web.problems import Mistake, Problem, problem_of
 from app_framework.web.routes.docs import docs_router
 
 STATIC = Path(__file__).parent / "static"
+UNVERSIONED = "unversioned"
+"""What the API documentation, which must name a version, says where `app.version` is not set."""
 
 
 def build_api(
@@ -50,7 +52,7 @@ def build_api(
     """
     api = FastAPI(
         title=context.application_name,
-        version=str(context.environment.get("app.version") or "0"),
+        version=str(context.environment.get("app.version") or UNVERSIONED),
         telemetry={"tracing": telemetry, "metrics": telemetry, "logs": False},
         openapi_url="/openapi.json" if docs else None,
         docs_url=None,

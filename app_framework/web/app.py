@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from app_framework.boot import ApplicationContext
 from app_framework.boot.actuator import RouteMapping
-from app_framework.boot.context import ApplicationContext
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI

@@ -6,14 +6,14 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app_framework.boot.context import ApplicationContext
+from app_framework.boot import ApplicationContext
 from app_framework.errors import FrameworkError
 from app_framework.web.app import WebApp
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from app_framework.boot.application import Application
+    from app_framework.boot import Application
 
 
 class AsgiDoor:

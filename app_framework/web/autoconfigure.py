@@ -9,16 +9,25 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from app_framework.boot.actuator import EndpointRegistry, RouteMappings
-from app_framework.boot.conditions import on_component, on_missing_component, on_module, on_property
+from app_framework.boot import (
+    ApplicationContext,
+    EndpointRegistry,
+    Environment,
+    Events,
+    FailureAnalysis,
+    Metrics,
+    Requirement,
+    auto_configuration,
+    bean,
+    failure_analyzer,
+    on_component,
+    on_missing_component,
+    on_module,
+    on_property,
+    requirement_reader,
+)
+from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
-from app_framework.boot.config.environment import Environment
-from app_framework.boot.context import ApplicationContext
-from app_framework.boot.decorators import auto_configuration, bean, failure_analyzer, requirement_reader
-from app_framework.boot.events import Events
-from app_framework.boot.failure import FailureAnalysis
-from app_framework.boot.management.metrics import Metrics
-from app_framework.boot.wiring import Requirement
 from app_framework.web.app import Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties

@@ -16,9 +16,8 @@ import typing
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from app_framework.boot.context import ApplicationContext
+from app_framework.boot import ApplicationContext, Named
 from app_framework.boot.definition import describe, locate
-from app_framework.boot.injection import Named
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -27,8 +27,7 @@ from app_framework.web.guard import SAFE_METHODS, RequestGuard
 from app_framework.web.problems import Problem, problem_of
 
 if TYPE_CHECKING:
-    from app_framework.boot.context import ApplicationContext
-    from app_framework.boot.request_scope import RequestScope
+    from app_framework.boot import ApplicationContext, RequestScope
 
 _access = logging.getLogger("app_framework.web.access")
 _logger = logging.getLogger(__name__)

@@ -143,7 +143,7 @@ class PortInUseError(FrameworkError):
         address: where it was to listen.
         port: the port.
         pid: the process that holds it, where this user may know.
-        process: that process's command.
+        process: that process's command, as a person would say it.
     """
 
     def __init__(self, address: str, port: int, pid: int | None = None, process: str | None = None) -> None:
@@ -158,7 +158,7 @@ class PortInUseError(FrameworkError):
         """Who holds the port, as far as it is known."""
         if self.pid is None:
             return "another process"
-        return f"process {self.pid} ({self.process})" if self.process else f"process {self.pid}"
+        return f"{self.process} (pid {self.pid})" if self.process else f"process {self.pid}"
 
     def __str__(self) -> str:
         return f"port {self.port} on {self.address} is in use by {self.owner}"

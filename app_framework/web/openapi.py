@@ -13,8 +13,10 @@ from app_framework.web.problems import CODES, PROBLEM_JSON
 
 Responses = dict[int | str, dict[str, Any]]
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
-_EVERYWHERE = ("INVALID_REQUEST", "NOT_FOUND", "OVERLOADED", "INTERNAL", "SERVICE_UNAVAILABLE", "TIMEOUT")
+_EVERYWHERE = ("INVALID_REQUEST", "OVERLOADED", "INTERNAL", "SERVICE_UNAVAILABLE", "TIMEOUT")
 _UNSAFE = ("FORBIDDEN", "TOO_LARGE")
+_NAMED = ("NOT_FOUND",)
+"""Only where the path names something can that something be missing."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -22,22 +24,32 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code", "errors"],
     "properties": {
-        "type": {"type": "string", "format": "uri", "examples": ["urn:app-framework:problem:unknown-level"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "enum": sorted(CODES)},
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "examples": ["urn:app-framework:problem:unknown-level"],
+            "description": "The code as a URI.",
+        },
+        "title": {"type": "string", "description": "A phrase for this kind of problem, for people."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What is wrong with this request, in a sentence."},
+        "code": {
+            "type": "string",
+            "enum": sorted(CODES),
+            "description": "The code of all mistakes, or `INVALID_QUERY` when theirs differ.",
+        },
         "errors": {
             "type": "array",
             "minItems": 1,
+            "description": "Every mistake that was found.",
             "items": {
                 "title": "Mistake",
                 "type": "object",
                 "required": ["code", "field", "detail", "near"],
                 "properties": {
-                    "code": {"type": "string", "enum": sorted(CODES)},
+                    "code": {"type": "string", "enum": sorted(CODES), "description": "The kind of mistake."},
                     "field": {"type": ["string", "null"], "description": "Where in the request."},
-                    "detail": {"type": "string"},
+                    "detail": {"type": "string", "description": "What is wrong and what to do."},
                     "near": {
                         "type": "array",
                         "items": {"type": "string"},
@@ -49,8 +61,8 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "node": {"type": "string", "description": "The node that could not answer."},
         "members": {"type": "object", "description": "The members that only that node has."},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
-        "epoch": {"type": "integer"},
-        "leader": {"type": "string"},
+        "epoch": {"type": "integer", "description": "The cluster's epoch in which the node refused."},
+        "leader": {"type": "string", "description": "The node that leads, as far as the refusing one knows."},
         "request_id": {"type": "string", "description": "What the node's log calls this request."},
     },
 }
@@ -78,24 +90,25 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = PROBLEM_SCHEMA
-    for method, operation in _operations(schema):
-        _complete_operation(method, operation)
+    for path, method, operation in _operations(schema):
+        _complete_operation(path, method, operation)
     return schema
 
 
-def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     responses = operation.setdefault("responses", {})
     # FastAPI documents 422 for its own checks; ours answer 400 with a problem.
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]
-    codes = _EVERYWHERE if method.upper() in SAFE_METHODS else (*_EVERYWHERE, *_UNSAFE)
-    for status, response in documented(*codes).items():
+    unsafe = () if method.upper() in SAFE_METHODS else _UNSAFE
+    named = _NAMED if "{" in path else ()
+    for status, response in documented(*_EVERYWHERE, *unsafe, *named).items():
         responses.setdefault(str(status), response)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for path in schema.get("paths", {}).values():
-        for method, operation in path.items():
+def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in schema.get("paths", {}).items():
+        for method, operation in methods.items():
             if isinstance(operation, dict):
-                yield method, operation
+                yield path, method, operation

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 _LISTEN = "0A"
+_PYTHON = re.compile(r"python[\d.]*")
 _PROC = Path("/proc")
 
 
@@ -65,10 +68,40 @@ def _target(descriptor: Path) -> str:
 
 def _command(process: Path) -> str | None:
     try:
-        words = (process / "cmdline").read_bytes().split(b"\0")
-        name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        words = [word.decode("utf-8", "replace") for word in (process / "cmdline").read_bytes().split(b"\0") if word]
     except OSError:
         return None
-    # A command line may hold secrets as arguments: only the program, and the script or module it runs, are told.
-    shown = [word.decode("utf-8", "replace") for word in words[1:3] if word and not word.startswith(b"-")][:1]
-    return " ".join([name, *shown])
+    return command_shown(words) if words else None
+
+
+def command_shown(words: Sequence[str]) -> str:
+    """Return a command line as a person would say it: without the interpreter, the folders and the options.
+
+    A command line may hold secrets. Of a foreign program only its name, or the script or module it runs, is told;
+    of our own also what it was asked to do.
+
+    >>> command_shown(["/venv/bin/python", "-I", "/venv/bin/af", "run", "shop.main:app", "--mail.password=x"])
+    'af run shop.main:app'
+    >>> command_shown(["/usr/bin/python3.11", "-m", "http.server", "8000"])
+    'python3.11 -m http.server'
+    """
+    program, *arguments = words
+    name = Path(program).name.partition(" ")[0]  # some programs write a whole sentence there
+    if not _PYTHON.fullmatch(name):
+        return name
+    while arguments and arguments[0].startswith("-") and arguments[0] not in ("-c", "-m"):
+        del arguments[: 2 if arguments[0] in ("-X", "-W") else 1]
+    match arguments:
+        case ["-m", "app_framework", *rest]:
+            return " ".join(["af", *_before_options(rest)])
+        case ["-m", module, *_]:
+            return f"{name} -m {module}"
+        case [script, *rest] if Path(script).name == "af":
+            return " ".join(["af", *_before_options(rest)])
+        case [script, *_] if script != "-c":
+            return f"{name} {Path(script).name}"
+    return name
+
+
+def _before_options(arguments: Sequence[str]) -> Iterator[str]:
+    return takewhile(lambda argument: not argument.startswith("-"), arguments)

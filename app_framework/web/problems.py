@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -157,7 +157,17 @@ def merge(mistakes: Iterable[Mistake]) -> Problem:
     found = tuple(mistakes)
     codes = {mistake.code for mistake in found}
     code = codes.pop() if len(codes) == 1 else "INVALID_QUERY"
-    return Problem(code, "; ".join(mistake.detail for mistake in found), found)
+    return Problem(code, _joined([mistake.detail for mistake in found]), found)
+
+
+def _joined(details: Sequence[str]) -> str:
+    """Return several sentences as one.
+
+    >>> _joined(["no measure 'ride'.", "no level 'yeer'."])
+    "no measure 'ride'; no level 'yeer'."
+    """
+    *before, last = details
+    return "; ".join([*(detail.removesuffix(".") for detail in before), last])
 
 
 def _of_own(error: BaseException, code: str) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from app_framework.boot.config.properties import ConfigProperties, DataSize, Duration, Field
+from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 
 
 class ServerProperties(ConfigProperties, prefix="server"):

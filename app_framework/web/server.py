@@ -15,8 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from app_framework.boot.events import AddressBound, Events
-from app_framework.boot.lifecycle import Lifecycle
+from app_framework.boot import AddressBound, Events, Lifecycle
 from app_framework.web.errors import PortInUseError
 from app_framework.web.guard import is_loopback
 from app_framework.web.port_owner import owner_of_port
@@ -90,6 +89,9 @@ class WebServer(Lifecycle):
             self._serving = asyncio.create_task(self._server.serve([listener]), name="web-server")
             await _first(self._server.listening.wait, self._serving)
         except BaseException:
+            if self._serving is not None and not self._serving.done():
+                await self.stop()  # the start was interrupted
+            self._server = self._serving = None
             listener.close()
             raise
         self._port = listener.getsockname()[1]
@@ -100,6 +102,8 @@ class WebServer(Lifecycle):
         """Stop accepting, let requests in flight finish for a while, close what is left."""
         if self._server is None or self._serving is None:
             return
+        # uvicorn closes its listeners only when it got as far as to serve.
+        await _first(self._server.listening.wait, self._serving)
         self._server.should_exit = True
         await self._serving
         requests = self._server.server_state.tasks

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from app_framework.boot.decorators import bean
-from app_framework.boot.management.health import Status
+import pytest
+
+from app_framework.boot import Status, bean
 from app_framework.database import Database
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.database.health import DatabaseHealth
-from app_framework.testing.runner import ContextRunner
+from app_framework.testing import ContextRunner
 
 RUNNER = ContextRunner(auto=[DatabaseAutoConfiguration])
 
@@ -127,6 +131,47 @@ database:
     text = RUNNER.directory(tmp_path).fails().description
     for hint in ("Did you mean: source", "exactly one of", "sometimes", "Did you mean: threads"):
         assert hint in text
+
+
+def test_two_applications_of_one_process_do_not_share_a_file(tmp_path: Path) -> None:
+    """The second does not start, and says which file and where it was set."""
+    write(tmp_path / "application.yml", "database: {path: app.duckdb}\n")
+    with RUNNER.directory(tmp_path).run():
+        failure = RUNNER.directory(tmp_path).fails()
+    assert "app.duckdb (database.path, " in failure.description
+    assert "is in use by the other application of this process" in failure.description
+    assert "give this application a file of its own" in failure.action
+    with RUNNER.directory(tmp_path).run() as context:
+        assert context[Database].path.endswith("app.duckdb")
+
+
+def test_a_start_that_is_given_up_while_tables_load_frees_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that loads cannot be stopped; what it opens is closed as soon as it is open."""
+    write(tmp_path / "application.yml", "database: {path: app.duckdb}\n")
+    open_database, given_up, threads = Database.open, threading.Event(), []
+
+    async def give_up() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+        def open_slowly(*args: Any, **options: Any) -> Database:
+            threads.append(threading.current_thread())
+            loop.call_soon_threadsafe(begun.set)
+            given_up.wait()
+            return open_database(*args, **options)
+
+        monkeypatch.setattr(Database, "open", open_slowly)
+        starting = asyncio.ensure_future(RUNNER.directory(tmp_path).start().start())
+        await begun.wait()
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+
+    asyncio.run(give_up())
+    given_up.set()
+    threads[0].join()
+    assert (tmp_path / "app.duckdb").exists()
+    open_database(tmp_path / "app.duckdb").close()
 
 
 def test_a_database_that_cannot_be_opened_says_where_it_was_set(tmp_path: Path) -> None:

@@ -210,6 +210,45 @@ def test_a_locked_file_names_the_process_that_has_it(tmp_path: Path) -> None:
         other.communicate()
 
 
+def test_two_databases_of_one_process_do_not_share_a_file(tmp_path: Path) -> None:
+    """The second is refused, whatever it calls the file, as it would be in a process of its own; then it is free."""
+    path = tmp_path / "t.duckdb"
+    (tmp_path / "link.duckdb").symlink_to(path)
+    with Database.open(path, tables=[Table("t", columns={"x": "bigint"})]) as first:
+        for name in (path, tmp_path / "." / "t.duckdb", tmp_path / "link.duckdb"):
+            with pytest.raises(
+                DatabaseLockedError, match=r"(link|t)\.duckdb: the file is in use by the other application"
+            ):
+                Database.open(name, tables=[Table("u", columns={"x": "bigint"})])
+        assert first.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'") == [("t",)]
+    Database.open(path).close()
+
+
+def test_a_killed_process_leaves_its_file_free(tmp_path: Path) -> None:
+    """Nothing has to be cleaned up by hand."""
+    import subprocess
+    import sys
+
+    path = tmp_path / "t.duckdb"
+    script = (
+        "import sys; from app_framework.database import Database, Table\n"
+        "database = Database.open(sys.argv[1], tables=[Table('t', columns={'x': 'bigint'})])\n"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(DatabaseLockedError) as caught:
+            Database.open(path)
+        assert f"(pid {other.pid})" in str(caught.value.owner)
+        other.kill()
+        other.wait()
+        with Database.open(path) as database:
+            assert database.query("SELECT count(*) FROM t") == [(0,)]
+
+
 def test_sql_reaches_no_file_once_the_tables_are_loaded(tmp_path: Path) -> None:
     """Whatever SQL is run later, it can only read what was loaded."""
     file = write(tmp_path / "a.csv", "x\n1\n")

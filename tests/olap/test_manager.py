@@ -18,7 +18,7 @@ from app_framework.olap import (
     build_catalogs,
     read_model,
 )
-from app_framework.testing.golden import GoldenFiles
+from app_framework.testing import GoldenFiles
 
 
 @pytest.fixture

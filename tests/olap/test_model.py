@@ -8,7 +8,7 @@ import pytest
 
 from app_framework.database import Database, ModelError, Table
 from app_framework.olap import Cube, CubeDefinition, build_cubes, read_model
-from app_framework.testing.golden import GoldenFiles
+from app_framework.testing import GoldenFiles
 
 TABLES = [
     Table("lineitem", columns={
@@ -117,7 +117,7 @@ def test_types_are_kept_end_to_end(database: Database) -> None:
 
 
 def test_measures_declare_their_partial_form(database: Database) -> None:
-    """What a cluster would have to send for each is said before there is a cluster (DESIGN, cubes)."""
+    """What a cluster would have to send for each is said before there is a cluster."""
     kinds = {
         "s": {"sum": "l_line"}, "a": {"avg": "l_line"}, "d": {"count_distinct": "l_line"},
         "m": {"median": "l_line"}, "f": {"formula": "s / a"},
@@ -182,6 +182,55 @@ def test_everything_wrong_with_a_model_is_told_at_once(database: Database, golde
     with pytest.raises(ModelError) as caught:
         build_cubes(model.cubes, database, known=model.problems)
     golden("mistakes.txt", str(caught.value))
+
+
+CAUSES = """
+    bse: lineitem
+    cubes:
+      no_measures: {mesures: {n: {count: "*"}}, dimensions: {A: [l_flag]}}
+      no_mapping: 3
+      wrong_shape: {measures: [n]}
+      consequences:
+        dimensions:
+          A: {levls: [l_flag], caption: a}
+          B: {hierarchies: {H: {levls: [l_flag]}}}
+          C: {levels: {x: {colum: l_flag}}}
+        measures:
+          misspelt: {cuont: "*"}
+          wrong_column: {sum: l_lnie}
+          over_misspelt: {formula: misspelt / 2}
+          over_wrong: {formula: misspelt + wrong_column}
+          over_those: {formula: over_misspelt * over_wrong}
+"""
+
+
+def test_what_follows_from_a_mistake_is_not_told_beside_it(database: Database) -> None:
+    """A misspelt key is not missing as well, and a formula over a wrong measure is not wrong as well (FA2)."""
+    import yaml
+
+    model = read_model({"S": yaml.safe_load(CAUSES)}, {})
+    assert [(problem.code, problem.path[-1], problem.near[:1]) for problem in model.problems] == [
+        ("UNKNOWN_KEY", "bse", ("base",)),
+        ("UNKNOWN_KEY", "mesures", ("measures",)),
+        ("INVALID_SHAPE", "no_mapping", ()),
+        ("INVALID_SHAPE", "measures", ()),
+        ("UNKNOWN_AGGREGATION", "cuont", ("count",)),
+        ("UNKNOWN_KEY", "levls", ("levels",)),
+        ("UNKNOWN_KEY", "levls", ("levels",)),
+        ("UNKNOWN_KEY", "colum", ("column",)),
+    ]
+    based = read_model({"S": yaml.safe_load(CAUSES.replace("bse", "base"))}, {})
+    with pytest.raises(ModelError) as caught:
+        build_cubes(based.cubes, database)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.near[0]) == ("UNKNOWN_COLUMN", "l_line")
+
+
+def test_a_base_that_is_wrong_for_several_cubes_is_told_once(database: Database) -> None:
+    schema = {"base": "lineitm", "cubes": {name: {"measures": {"n": {"count": "*"}}} for name in "ab"}}
+    with pytest.raises(ModelError) as caught:
+        build_cubes(read_model({"S": schema}, {}).cubes, database)
+    assert [problem.advice for problem in caught.value.problems] == ["Write 'lineitem' instead of 'lineitm'."]
 
 
 def test_a_formula_with_a_dotted_name_needs_quotes(database: Database) -> None:

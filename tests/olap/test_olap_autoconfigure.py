@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from app_framework.boot.decorators import bean
-from app_framework.boot.management.health import Status
+from app_framework.boot import Status, bean
 from app_framework.database import Database
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
+from app_framework.database.errors import ModelError
 from app_framework.olap import CubeDefinition, CubeQuery, Manager, TooLargeError
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
 from app_framework.olap.health import CubesHealth
-from app_framework.testing.golden import GoldenFiles
-from app_framework.testing.runner import ContextRunner
+from app_framework.testing import ContextRunner, GoldenFiles
 
 RUNNER = ContextRunner(auto=[OlapAutoConfiguration, DatabaseAutoConfiguration])
 SALES = """
@@ -112,3 +111,13 @@ def test_every_mistake_of_the_cubes_is_shown_with_its_line(tmp_path: Path, golde
     (tmp_path / "application.yml").write_text(text, encoding="utf-8")
     failure = RUNNER.directory(tmp_path).fails()
     golden("mistakes-with-lines.txt", failure.to_text().replace(f"{tmp_path}/", ""))
+
+
+def test_a_check_of_the_configuration_finds_what_is_wrong_with_the_cubes() -> None:
+    """`af config check` says so without opening a table."""
+    context = ContextRunner(auto=[DatabaseAutoConfiguration, OlapAutoConfiguration]).yaml(
+        "database: {tables: {t: {source: {csv: no-such-file.csv}}}}\n"
+        "schemas: {S: {base: t, cubes: {c: {dimensions: {}, measures: {n: {cuont: '*'}}}}}}\n"
+    ).prepare()  # fmt: skip
+    with pytest.raises(ModelError, match="cuont"):
+        context.check()

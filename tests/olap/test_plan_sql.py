@@ -6,7 +6,7 @@ import pytest
 
 from app_framework.olap import Cube, CubeQuery
 from app_framework.olap.sql import write_sql
-from app_framework.testing.golden import GoldenFiles
+from app_framework.testing import GoldenFiles
 
 QUESTIONS: dict[str, dict[str, object]] = {
     "total": {"measures": ["flights"]},

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_framework.olap import (
+    Catalog,
     Cube,
     CubeQuery,
+    Manager,
     QueryError,
     UnknownBranchError,
     UnknownLevelError,
@@ -62,7 +64,7 @@ def test_every_problem_of_the_shape_is_told_at_once() -> None:
         "d": [[1]], "e": {}, "f": {"path": [1]}}, "order": [{"by": "x", "descendin": True}, "y"], "limit": -1,
         "offset": 1.5, "totals": "some", "timeout": "soon", "version": "new", "branch": 3, "unavailable": "never",
     }) == [
-        ("INVALID_REQUEST", "mesures"), ("INVALID_REQUEST", "measures"), ("INVALID_REQUEST", "levels"),
+        ("INVALID_REQUEST", "mesures"), ("INVALID_REQUEST", "levels"),
         ("INVALID_REQUEST", "where.a.form"), ("INVALID_REQUEST", "where.b"), ("INVALID_REQUEST", "where.c.prefix"),
         ("INVALID_REQUEST", "where.d[0]"), ("INVALID_REQUEST", "where.e"), ("INVALID_REQUEST", "where.f.path[0]"),
         ("INVALID_QUERY", "totals"), ("INVALID_REQUEST", "order[0].descendin"), ("INVALID_REQUEST", "order[1]"),
@@ -117,6 +119,55 @@ def test_names_and_values_are_checked_against_the_cube_all_at_once(flights: Cube
         ("UNKNOWN_BRANCH", "branch", ("master",)),
         ("UNKNOWN_VERSION", "version", ()),
     ]
+
+
+def test_wrong_shapes_and_wrong_names_are_told_together(flights: Cube) -> None:
+    """A question that cannot be read in full is still held against the cube (FA2)."""
+    with pytest.raises(QueryError) as caught:
+        Manager([Catalog("All", [flights])]).read("flights", {
+            "measures": [1, "flightz", "planes", "planes"], "levels": ["month", "month", "orgin"], "limit": -1,
+            "where": {"yeer": {"form": 1}, "Calender": {"path": 3}, "dest": {"prefix": 3}, "month": "May"},
+            "order": [{"by": "flights"}, {"by": "origin"}, {"by": "monht"}], "branch": 3, "version": "new",
+        })  # fmt: skip
+    assert [(p.code, p.field, p.near[:1]) for p in caught.value.problems] == [
+        ("INVALID_REQUEST", "measures[0]", ()),
+        ("INVALID_QUERY", "measures[3]", ()),
+        ("INVALID_QUERY", "levels[1]", ()),
+        ("INVALID_REQUEST", "where.yeer.form", ("from",)),
+        ("INVALID_REQUEST", "where.Calender.path", ()),
+        ("INVALID_REQUEST", "where.dest.prefix", ()),
+        ("INVALID_QUERY", "limit", ()),
+        ("INVALID_REQUEST", "branch", ()),
+        ("INVALID_REQUEST", "version", ()),
+        ("UNKNOWN_MEASURE", "measures[1]", ("flights",)),
+        ("UNKNOWN_LEVEL", "levels[2]", ("origin",)),
+        ("UNKNOWN_LEVEL", "where.yeer", ("year",)),
+        ("UNKNOWN_LEVEL", "where.Calender", ("Calendar",)),
+        ("INVALID_QUERY", "where.month", ()),
+        ("INVALID_QUERY", "order[2].by", ("month",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "fields"),
+    [
+        ({"mesures": ["flights"], "order": [{"by": "flights"}]}, ["mesures"]),
+        ({"measures": "flights", "order": [{"by": "flights"}]}, ["measures"]),
+        ({"measures": ["flights"], "levels": "month", "order": [{"by": "month"}]}, ["levels"]),
+        ({"measures": ["flights"], "levels": ["mnth"], "order": [{"by": "month"}]}, ["levels[0]"]),
+        ({"measures": ["flights"], "levels": ["Calendar.mnth"], "order": [{"by": "month"}]}, ["levels[0]"]),
+        ({"measures": ["flights"], "levels": ["mnth"], "order": [{"by": "dest"}]}, ["levels[0]", "order[0].by"]),
+        ({"measures": [], "limit": -1}, ["limit", "measures"]),
+        ([], [""]),
+    ],
+)
+def test_what_follows_from_a_mistake_of_a_question_is_not_told_beside_it(
+    flights: Cube, question: object, fields: list[str]
+) -> None:
+    """A column that is there once the name is right is not missing."""
+    with pytest.raises(QueryError) as caught:
+        flights.plan(Manager([Catalog("All", [flights])]).read("flights", question))
+    assert [problem.field for problem in caught.value.problems] == fields
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from app_framework.boot import ApplicationContext, bean
-from app_framework.boot.events import Events
+from app_framework.boot import ApplicationContext, Events, bean
 from app_framework.testing import ContextRunner
 from app_framework.web import WebApp, WebServer
 

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from app_framework.boot import Named, bean, component
-from app_framework.testing import Client, ContextRunner
-from app_framework.testing.client import AsyncClient
+from app_framework.testing import AsyncClient, Client, ContextRunner
 from app_framework.web import Autowired, WebApp, autowired_types
 
 

@@ -19,8 +19,7 @@ from app_framework.boot import ApplicationContext
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.olap import Manager
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
-from app_framework.testing import Client, ContextRunner
-from app_framework.testing.client import AsyncClient
+from app_framework.testing import AsyncClient, Client, ContextRunner
 from app_framework.web import encoding
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from app_framework.web.routes import cubes
@@ -170,6 +169,18 @@ def test_fa2_all_wrong_names_of_a_query_are_told_at_once(client: Client) -> None
         ("UNKNOWN_LEVEL", "levels[0]", "city"),
         ("UNKNOWN_LEVEL", "where.dya", "day"),
     ]
+
+
+def test_fa2_wrong_shapes_do_not_hide_wrong_names(client: Client) -> None:
+    """One round trip tells what is wrong, on both routes that take a query."""
+    wrong = {"measures": ["line"], "levels": ["city"], "limit": -1, "order": [{"by": "lines"}]}
+    for route in ("query", "explain"):
+        problem = client.post(f"/cubes/sales/{route}", json=wrong).json()
+        assert [(error["code"], error["field"]) for error in problem["errors"]] == [
+            ("INVALID_QUERY", "limit"),
+            ("UNKNOWN_MEASURE", "measures[0]"),
+        ]
+        assert problem["detail"] == "`limit` is a whole number from 0; cube 'sales' has no measure 'line'."
 
 
 @pytest.mark.parametrize(

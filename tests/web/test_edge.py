@@ -12,8 +12,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from app_framework.boot.management.log_context import current_request_fields
-from app_framework.testing import Client, ContextRunner
-from app_framework.testing.client import AsyncClient
+from app_framework.testing import AsyncClient, Client, ContextRunner
 from app_framework.web import WebApp
 
 router = APIRouter()

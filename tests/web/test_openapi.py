@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 
-from app_framework.testing import Client, ContextRunner
-from app_framework.testing.golden import GoldenFiles
+from app_framework.olap import Manager
+from app_framework.testing import Client, ContextRunner, GoldenFiles
 from app_framework.web.pages import CONTENT_SECURITY_POLICY
 
 PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
@@ -43,9 +43,34 @@ def test_every_error_of_every_route_is_a_problem(schema: dict[str, Any]) -> None
     assert {"HTTPValidationError", "ValidationError"}.isdisjoint(schema["components"]["schemas"])
     for operation in operations(schema):
         errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
-        assert {"400", "404", "429", "500", "503", "504"} <= set(errors)
+        assert {"400", "429", "500", "503", "504"} <= set(errors)
         for answer in errors.values():
             assert answer["content"]["application/problem+json"]["schema"] == PROBLEM_REFERENCE
+
+
+def test_only_a_path_that_names_something_may_find_nothing(schema: dict[str, Any]) -> None:
+    """404 is documented where it can happen."""
+    found = {
+        path: all("404" in operation["responses"] for operation in methods.values())
+        for path, methods in schema["paths"].items()
+    }
+    assert found == {path: "{" in path for path in schema["paths"]}
+    assert len(set(found.values())) == 2
+
+
+def test_everything_of_ours_is_described(web: ContextRunner) -> None:
+    """Every parameter of a path is declared, every field of a problem and every parameter has a sentence."""
+    everything = {"management.endpoints.web.exposure.include": "*"}
+    with web.sources(Manager([])).properties(everything).run() as context:
+        schema = Client(context).get("/openapi.json").json()
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            parameters = operation.get("parameters", [])
+            assert {each["name"] for each in parameters if each["in"] == "path"} == set(re.findall(r"{(\w+)}", path))
+            assert all(each.get("description") for each in parameters)
+    problem = schema["components"]["schemas"]["Problem"]["properties"]
+    assert [name for name, field in problem.items() if not field.get("description")] == []
+    assert schema["info"]["version"] == "unversioned"
 
 
 def test_unsafe_routes_document_the_guard_and_the_bound(schema: dict[str, Any]) -> None:

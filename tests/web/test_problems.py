@@ -14,7 +14,7 @@ from app_framework.errors import FrameworkError, ServiceUnavailableError, UserEr
 from app_framework.testing import Client, ContextRunner
 from app_framework.web.problems import CODES, problem_of
 
-CONTRACT_STATUSES = {
+STATUSES = {
     400: "INVALID_REQUEST INVALID_QUERY UNKNOWN_MEASURE UNKNOWN_LEVEL UNKNOWN_BRANCH INVALID_ROWS",
     401: "UNAUTHENTICATED",
     403: "FORBIDDEN",
@@ -102,7 +102,7 @@ def client(web: ContextRunner):
 
 def test_codes_have_the_statuses_of_the_contract() -> None:
     """A code is a promise."""
-    for status, codes in CONTRACT_STATUSES.items():
+    for status, codes in STATUSES.items():
         assert {code: CODES[code][0] for code in codes.split()} == dict.fromkeys(codes.split(), status)
 
 

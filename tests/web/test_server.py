@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,12 +15,13 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from fastapi import APIRouter
+from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 
-from app_framework.boot.events import Events
+from app_framework.boot import Events
 from app_framework.testing import ContextRunner
 from app_framework.web import PortInUseError, WebServer
-from app_framework.web.port_owner import owner_of_port
+from app_framework.web.port_owner import command_shown, owner_of_port
 from app_framework.web.server import bind, safe_address
 
 HOLD_PORT = """
@@ -59,7 +61,7 @@ def test_fa6_a_taken_port_is_explained_with_its_owner(listening: ContextRunner) 
     with process_with_a_port() as (port, pid):
         failure = listening.properties({"server.port": port}).fails()
     assert f"port {port}" in failure.description
-    assert f"process {pid} (python" in failure.description
+    assert re.search(rf"the port is in use by python[\d.]* \(pid {pid}\)\.", failure.description)
     assert f"Stop process {pid}" in failure.action
     assert "--server.port=0" in failure.action
 
@@ -71,10 +73,46 @@ def test_a_port_of_our_own_process_is_in_use_too() -> None:
     assert caught.value.pid == os.getpid()
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["/v/bin/python", "/v/bin/af", "run", "sample_app.main:app"], "af run sample_app.main:app"),
+        (["/v/bin/python3.11", "-X", "dev", "-m", "app_framework", "run", "--token=x"], "af run"),
+        (["/usr/bin/python3", "-u", "-m", "http.server", "8000"], "python3 -m http.server"),
+        (["/usr/bin/python3", "serve.py", "secret"], "python3 serve.py"),
+        (["python", "-c", "secret"], "python"),
+        (["python"], "python"),
+        (["/usr/sbin/nginx", "secret"], "nginx"),
+        (["redis-server *:6379"], "redis-server"),
+    ],
+)
+def test_a_process_is_called_what_a_person_calls_it(words: list[str], shown: str) -> None:
+    """Without interpreter and folders; never with the arguments of a foreign program, which may be secrets."""
+    assert command_shown(words) == shown
+
+
 def test_an_unknown_owner_is_another_process() -> None:
     """Other users' processes, and systems without /proc, keep their secret."""
     assert owner_of_port(1) == (None, None)
     assert str(PortInUseError("127.0.0.1", 80)) == "port 80 on 127.0.0.1 is in use by another process"
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_start_that_is_interrupted_leaves_nothing_behind(steps: int) -> None:
+    """Wherever it was: the port is free again, and the stop that follows has nothing to complain about."""
+
+    async def story() -> None:
+        server = WebServer(Starlette, Events(), port=0)
+        starting = asyncio.create_task(server.start())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await server.stop()
+        assert server.url is None
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "10.0.0.1", "node.example", ""])
@@ -201,3 +239,9 @@ def test_a_node_without_a_port_answers_in_the_process_only(web: ContextRunner) -
     with web.run() as context:
         assert "http" not in context.addresses
         assert not context.all(WebServer)
+
+
+def test_a_kept_connection_does_not_wait_for_nagle() -> None:
+    """Asyncio switches Nagle's delay off only where the listening socket says that it is TCP."""
+    with bind("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app_framework.boot.actuator import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
+from app_framework.boot import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
 from app_framework.web.encoding import dumps, loads
 from app_framework.web.errors import InvalidBodyError
 
@@ -34,16 +35,28 @@ def actuator_router(registry: EndpointRegistry) -> APIRouter:
 def _add(router: APIRouter, registry: EndpointRegistry, endpoint: Endpoint, path: str) -> None:
     """One endpoint: read and, where allowed, write; with what may follow its id."""
     title = endpoint.id.title()
-    paths = {path: title}
+    paths: dict[str, tuple[str, dict[str, Any]]] = {path: (title, {})}
     if endpoint.selectors:
-        paths[f"{path}/{{{endpoint.selectors}:path}}"] = f"{title}Of{endpoint.selectors.title()}"
-    for each, name in paths.items():
+        name = f"{title}Of{endpoint.selectors.title()}"
+        paths[f"{path}/{{{endpoint.selectors}:path}}"] = name, {"parameters": [_parameter(endpoint.selectors)]}
+    for each, (name, more) in paths.items():
         read, write = _reader(registry, endpoint.id), _writer(registry, endpoint.id)
-        router.add_api_route(each, read, operation_id=f"read{name}", summary=f"Read {endpoint.id}")
+        router.add_api_route(each, read, operation_id=f"read{name}", summary=f"Read {endpoint.id}", openapi_extra=more)
         if registry.can_write(endpoint.id):
             router.add_api_route(
-                each, write, methods=["POST"], operation_id=f"write{name}", summary=f"Change {endpoint.id}"
+                each,
+                write,
+                methods=["POST"],
+                operation_id=f"write{name}",
+                summary=f"Change {endpoint.id}",
+                openapi_extra=more,
             )
+
+
+def _parameter(selector: str) -> dict[str, Any]:
+    """Describe what follows an endpoint's id in the path: handlers read it from the request, unseen by FastAPI."""
+    told = f"The {selector} that is asked for."
+    return {"name": selector, "in": "path", "required": True, "schema": {"type": "string"}, "description": told}
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -1,4 +1,4 @@
-"""How the API documentation describes the cube routes: what CONTRACT promises of CubeQuery and its answer."""
+"""How the API documentation describes the cube routes: `CubeQuery` and its answer as JSON schemas."""
 
 from __future__ import annotations
 

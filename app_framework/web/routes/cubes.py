@@ -7,7 +7,7 @@ import json
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -33,6 +33,7 @@ MEMBERS_MAX = 10_000
 
 router = APIRouter(tags=["cubes"])
 _QUERY_CODES = (
+    "INVALID_REQUEST",
     "INVALID_QUERY",
     "UNKNOWN_MEASURE",
     "UNKNOWN_LEVEL",
@@ -42,14 +43,23 @@ _QUERY_CODES = (
 )
 
 
-@router.get("/cubes", operation_id="listCubes", openapi_extra=DISCOVERY)
+CubeName = Annotated[str, Path(description="The name of a cube.")]
+
+
+@router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=DISCOVERY)
 async def list_cubes(manager: Autowired[Manager]) -> Response:
     """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
     return _json(manager.discovery())
 
 
-@router.get("/cubes/{cube}", operation_id="describeCube", responses=documented("UNKNOWN_CUBE"), openapi_extra=DISCOVERY)
-async def describe_cube(cube: str, manager: Autowired[Manager]) -> Response:
+@router.get(
+    "/cubes/{cube}",
+    operation_id="describeCube",
+    summary="Describe a cube",
+    responses=documented("UNKNOWN_CUBE"),
+    openapi_extra=DISCOVERY,
+)
+async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response:
     """One cube: its dimensions, hierarchies, levels and measures."""
     return _json(manager.describe(cube))
 
@@ -57,11 +67,12 @@ async def describe_cube(cube: str, manager: Autowired[Manager]) -> Response:
 @router.get(
     "/cubes/{cube}/members",
     operation_id="listMembers",
-    responses=documented("UNKNOWN_CUBE", "UNKNOWN_LEVEL"),
+    summary="List the members of a level",
+    responses=documented("UNKNOWN_CUBE", "INVALID_REQUEST", "INVALID_QUERY", "UNKNOWN_LEVEL"),
     openapi_extra=MEMBERS,
 )
 async def list_members(
-    cube: str,
+    cube: CubeName,
     manager: Autowired[Manager],
     level: Annotated[str, Query(description="A level, as in a query.")],
     prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
@@ -75,10 +86,11 @@ async def list_members(
 @router.post(
     "/cubes/{cube}/query",
     operation_id="queryCube",
+    summary="Ask a cube",
     responses=documented(*_QUERY_CODES, "NOT_ACCEPTABLE"),
     openapi_extra={**QUERY_BODY, **QUERY_ANSWER},
 )
-async def query_cube(cube: str, request: Request, manager: Autowired[Manager]) -> Response:
+async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
     media_type = negotiate(request.headers.get("accept"), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
@@ -89,10 +101,11 @@ async def query_cube(cube: str, request: Request, manager: Autowired[Manager]) -
 @router.post(
     "/cubes/{cube}/explain",
     operation_id="explainQuery",
+    summary="Explain how a question is answered",
     responses=documented(*_QUERY_CODES),
     openapi_extra={**QUERY_BODY, **EXPLANATION},
 )
-async def explain_query(cube: str, request: Request, manager: Autowired[Manager]) -> Response:
+async def explain_query(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
     """How a query is answered: plan, SQL, nodes, bytes and milliseconds."""
     query = await _read_query(cube, request, manager)
     return _json(await while_connected(request, manager.explain(cube, query)))
@@ -105,19 +118,23 @@ async def _read_query(cube: str, request: Request, manager: Manager) -> CubeQuer
         document = loads(await request.body())
     except ValueError as error:
         raise InvalidBodyError(f"the body is not JSON: {error}") from None
-    return CubeQuery.parse(document)
+    return manager.read(cube, document)
 
 
 async def _answer(cells: CellSet, media_type: str) -> Response:
     if media_type == ARROW:
-        body: bytes | str = await asyncio.to_thread(arrow.to_ipc_stream, cells)
+        body = await asyncio.to_thread(arrow.to_ipc_stream, cells)
         return Response(body, headers=_headers(cells), media_type=ARROW)
     if media_type == CSV:
-        body = await asyncio.to_thread(cells.to_csv)
+        body = await asyncio.to_thread(_csv_bytes, cells)
         return Response(body, headers=_headers(cells), media_type=CSV)
     if len(cells) > CHUNK_ROWS:
         return StreamingResponse(stream_answer(cells.to_dict()), media_type=JSON)
     return Response(dump_answer(cells.to_dict()), media_type=JSON)
+
+
+def _csv_bytes(cells: CellSet) -> bytes:
+    return cells.to_csv().encode()
 
 
 def _headers(cells: CellSet) -> dict[str, str]:

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from app_framework.boot.context import ApplicationContext
+from app_framework.boot import ApplicationContext
 from app_framework.boot.management.availability import ReadinessState
 from app_framework.web.pages import render, twin
 from app_framework.web.studio.section import StudioSection

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from app_framework.boot.actuator import EndpointRegistry
+from app_framework.boot import EndpointRegistry
 from app_framework.web.studio.section import StudioItem, StudioSection
 
 if TYPE_CHECKING:
