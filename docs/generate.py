@@ -473,7 +473,7 @@ def _markdown(text: str) -> str:
     return _OWN_IDS.sub("", text).replace("``", "`")
 
 
-_OWN_IDS = re.compile(r" \((?:(?:FA|[A-Z])\d+(?:, )?)+\)| \(CONTRACT §\d\)")
+_OWN_IDS = re.compile(r" \((?:(?:FA|[A-Z])\d+(?:, )?)+\)")
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -15,6 +15,7 @@ from app_framework.database.rows import Row
 NOT_AVAILABLE = "N/A"
 ROLLED_UP = "(all)"
 ROWS_SHOWN_MAX = 20
+CSV_PIECE_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,22 @@ class CellSet:
 
     def to_csv(self) -> str:
         """Return the answer as CSV: a missing member is ``N/A``, a rolled-up one and a missing number are empty."""
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow([*(column.name for column in self.columns), "grouping"])
+        return "".join(self.csv_pieces())
+
+    def csv_pieces(self, rows_each: int = CSV_PIECE_ROWS) -> Iterator[str]:
+        """Yield the same text in pieces, for answers that are sent while they are written."""
+        yield _csv([[*(column.name for column in self.columns), "grouping"]])
         levels = sum(column.role == "level" for column in self.columns)
-        for row, bits in zip(self.rows, self.grouping, strict=True):
-            members = [_member(value, bits >> i & 1, "") for i, value in enumerate(row[:levels])]
-            writer.writerow([*members, *(_number(value) for value in row[levels:]), bits])
-        return text.getvalue()
+        for start in range(0, len(self), rows_each):
+            piece = slice(start, start + rows_each)
+            yield _csv(
+                [
+                    *(_member(value, bits >> i & 1, "") for i, value in enumerate(row[:levels])),
+                    *(_number(value) for value in row[levels:]),
+                    bits,
+                ]
+                for row, bits in zip(self.rows[piece], self.grouping[piece], strict=True)
+            )
 
     def __len__(self) -> int:
         if self._rows is not None:
@@ -177,6 +186,12 @@ def with_utc(rows: list[Row], positions: Sequence[int]) -> list[Row]:
 
 def _zoned(value: object) -> object:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
 
 
 def _member(value: object, rolled_up: int, sign: str) -> str:

@@ -138,6 +138,12 @@ def test_other_media_types_are_refused_before_anything_is_asked(client: Client) 
     assert ARROW in answer.json()["detail"]
 
 
+def test_what_is_accepted_may_be_said_in_several_lines(client: Client) -> None:
+    """As one list: the best of all of it is answered."""
+    headers = [("Accept", "application/json;q=0.1"), ("Accept", "text/csv")]
+    assert client.post("/cubes/sales/query", json=QUERY, headers=headers).headers["content-type"].startswith("text/csv")
+
+
 def test_a_long_answer_is_the_same_in_pieces(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoded bit by bit, so that other requests are served in between."""
     whole = client.post("/cubes/sales/query", json=QUERY).json()
@@ -146,6 +152,9 @@ def test_a_long_answer_is_the_same_in_pieces(client: Client, monkeypatch: pytest
     answer = client.post("/cubes/sales/query", json=QUERY)
     assert "content-length" not in answer.headers
     assert {**answer.json(), "elapsed_ms": 0} == {**whole, "elapsed_ms": 0}
+    table = client.post("/cubes/sales/query", json=QUERY, headers={"Accept": "text/csv"})
+    assert "content-length" not in table.headers
+    assert (len(table.text.splitlines()), table.text.splitlines()[-1]) == (5, ",,3,3.85,3")
 
 
 @pytest.mark.parametrize("method", ["get", "query", "explain", "members"])

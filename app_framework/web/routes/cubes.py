@@ -92,7 +92,7 @@ async def list_members(
 )
 async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
-    media_type = negotiate(request.headers.get("accept"), (JSON, ARROW, CSV))
+    media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
     ask = manager.query_arrow if media_type == ARROW else manager.query
     return await _answer(await while_connected(request, ask(cube, query)), media_type)
@@ -125,16 +125,14 @@ async def _answer(cells: CellSet, media_type: str) -> Response:
     if media_type == ARROW:
         body = await asyncio.to_thread(arrow.to_ipc_stream, cells)
         return Response(body, headers=_headers(cells), media_type=ARROW)
+    if media_type == CSV and len(cells) > CHUNK_ROWS:
+        # An iterator that is not asynchronous is asked for its pieces in a thread.
+        return StreamingResponse(cells.csv_pieces(CHUNK_ROWS), headers=_headers(cells), media_type=CSV)
     if media_type == CSV:
-        body = await asyncio.to_thread(_csv_bytes, cells)
-        return Response(body, headers=_headers(cells), media_type=CSV)
+        return Response(await asyncio.to_thread(cells.to_csv), headers=_headers(cells), media_type=CSV)
     if len(cells) > CHUNK_ROWS:
         return StreamingResponse(stream_answer(cells.to_dict()), media_type=JSON)
     return Response(dump_answer(cells.to_dict()), media_type=JSON)
-
-
-def _csv_bytes(cells: CellSet) -> bytes:
-    return cells.to_csv().encode()
 
 
 def _headers(cells: CellSet) -> dict[str, str]:
