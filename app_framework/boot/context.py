@@ -150,7 +150,7 @@ class ApplicationContext:
         self._loop = asyncio.get_running_loop()
         settings = self.environment.bind(AppProperties)
         if self._launch.manage_logging:
-            self._logging = LoggingSystem.of(self.environment, application=self.application_name)
+            self._logging = LoggingSystem.of(self.environment, application=self.node_name)
             self._logging.start()
         self.events.listen(AddressBound, self._remember_address)
         self._store = ComponentStore(self.wiring)
@@ -273,7 +273,8 @@ class ApplicationContext:
     @property
     def node_name(self) -> str:
         """The name of this node; the application's unless the cluster gives another."""
-        return self.application_name
+        named = self._environment.get("cluster.node.name") if self._environment else None
+        return str(named or self.application_name)
 
     @property
     def environment(self) -> Environment:

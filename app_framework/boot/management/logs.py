@@ -57,7 +57,7 @@ class LogFileError(FrameworkError):
         return f"the log file {self.path} cannot be opened: {self.reason} (logging.file.name)"
 
 
-QUIET_LIBRARIES = {"uvicorn": logging.WARNING}
+QUIET_LIBRARIES = {"uvicorn": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING}
 """Libraries whose milestones the framework tells itself; `logging.level` still has the last word."""
 
 

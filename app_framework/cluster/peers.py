@@ -1,0 +1,155 @@
+"""Calls to other nodes before there is a common messenger: over HTTP, signed with the cluster's secret.
+
+A call carries a nonce and, when the cluster has a secret, a proof over its whole content; the answer carries a proof
+over its own content and that nonce, so that both sides know that the other holds the secret, and nothing of an old call
+can be used in a new one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from app_framework.cluster.errors import (
+    ConflictError,
+    NodeNameInUseError,
+    NodeRefusedError,
+    NoQuorumError,
+    NotLeaderError,
+    UnreachableNodeError,
+    WrongSecretError,
+)
+from app_framework.errors import ServiceUnavailableError, UserError
+from app_framework.security.secret import ClusterSecret
+
+Body = Mapping[str, Any]
+
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+
+
+class PeerDoors(Protocol):
+    """How to reach another node by URL."""
+
+    async def call(self, url: str, door: str, body: Body, *, timeout_s: float) -> Body:
+        """Send a call to `POST /api/cluster/peer/{door}` and return the answer.
+
+        Raises:
+            UnreachableNodeError: nothing answers there, or not as a node.
+            UserError: the node refuses.
+            ServiceUnavailableError: the node cannot answer now.
+        """
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+class HttpPeers:
+    """Reaches other nodes over HTTP; connections are made for each call, which are few."""
+
+    async def call(self, url: str, door: str, body: Body, *, timeout_s: float) -> Body:
+        """Send a call; see `PeerDoors`."""
+        import httpx
+
+        target = f"{url.rstrip('/')}/api/cluster/peer/{door}"
+        try:
+            async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+                answer = await client.post(target, json=dict(body))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+            raise UnreachableNodeError(url, _reason(error)) from error
+        if len(answer.content) > ANSWER_BYTES_MAX:
+            raise UnreachableNodeError(url, "its answer is too large")
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise UnreachableNodeError(url, f"something else answers there ({answer.status_code})")
+        if answer.status_code == 200:
+            return content
+        raise refusal(url, answer.status_code, content)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    def __repr__(self) -> str:
+        return "<HttpPeers>"
+
+
+class PeerRefusedError(NodeRefusedError):
+    """Another node refused a call of this one, in its own words."""
+
+    def __init__(self, url: str, code: str, detail: str) -> None:
+        super().__init__(url, detail)
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def refusal(url: str, status: int, problem: Body) -> Exception:
+    """Return the error that another node's problem stands for."""
+    code, detail = str(problem.get("code", "")), str(problem.get("detail", "") or f"status {status}")
+    if code == "NOT_LEADER":
+        leader = problem.get("leader")
+        return NotLeaderError(str(leader) if leader else None)
+    if code == "NO_QUORUM":
+        return NoQuorumError(detail)
+    if status == 404 and code == "NOT_FOUND":
+        return UnreachableNodeError(url, "the node that answers there has no cluster section")
+    if status >= 500 or status == 429:
+        return UnreachableNodeError(url, detail)
+    return PeerRefusedError(url, code or "CONFLICT", detail)
+
+
+def signed(body: Body, secret: ClusterSecret | None, purpose: str, nonce: str = "") -> dict[str, Any]:
+    """Return a body with a nonce and, where there is a secret, the proof that its sender holds it."""
+    content = {key: value for key, value in body.items() if key != "proof"}
+    content.setdefault("nonce", nonce or secrets.token_hex(16))
+    if secret is not None:
+        content["proof"] = secret.proof(purpose, _canonical(content))
+    return content
+
+
+def check_signature(body: Body, secret: ClusterSecret | None, purpose: str, node: str) -> None:
+    """Refuse a body whose sender does not hold the secret.
+
+    Raises:
+        WrongSecretError: there is no proof, a wrong one, or one where no secret is configured.
+    """
+    proof = body.get("proof")
+    if secret is None:
+        if proof is not None:
+            raise WrongSecretError(node)
+        return
+    content = {key: value for key, value in body.items() if key != "proof"}
+    if not isinstance(proof, str) or not hmac.compare_digest(proof, secret.proof(purpose, _canonical(content))):
+        raise WrongSecretError(node)
+
+
+def _canonical(content: Body) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return "no connection" if "All connection attempts failed" in text else text
+
+
+def is_final(error: Exception) -> bool:
+    """Whether trying to join again without a change cannot help."""
+    if isinstance(error, (UnreachableNodeError, ServiceUnavailableError)):
+        return False
+    return isinstance(error, (NodeRefusedError, NodeNameInUseError, ConflictError, UserError))
+
+
+def url_of(text: str) -> str:
+    """Return the base URL of a node, given as URL or ``host:port``.
+
+    >>> url_of("127.0.0.1:8080"), url_of("http://localhost:8080/")
+    ('http://127.0.0.1:8080', 'http://localhost:8080')
+    """
+    text = text.strip().rstrip("/")
+    return text if "://" in text else f"http://{text}"
