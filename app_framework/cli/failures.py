@@ -79,7 +79,8 @@ def _words(error: Exception) -> tuple[str, str]:
         return error.description, error.action
     if isinstance(error, click.ClickException):
         context = getattr(error, "ctx", None)
-        return error.format_message(), f"See {context.command_path if context else 'af'} --help."
+        action = getattr(error, "action", None)
+        return error.format_message(), action or f"See {context.command_path if context else 'af'} --help."
     if isinstance(error, UserError):
         return str(error), "Correct it and try again."
     if isinstance(error, OSError) and error.filename:

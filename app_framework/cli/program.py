@@ -16,6 +16,11 @@ from app_framework.cli.output import colour
 
 COMMANDS = {
     "run": LazyCommand(".commands.run", "Run one node in the foreground."),
+    "node": LazyCommand(".commands.node", "Run the nodes of a cluster."),
+    "witness": LazyCommand(".commands.witness", "Run a vote without data."),
+    "cluster": LazyCommand(".commands.cluster", "Ask and change a running cluster."),
+    "shell": LazyCommand(".commands.shell", "Talk to a node, and to the cluster behind it."),
+    "security": LazyCommand(".commands.security", "Make password hashes, tokens and secrets."),
     "new": LazyCommand(".commands.new", "Make a project that runs and passes its own tests."),
     "config": LazyCommand(".commands.config", "Check, show and explain the configuration."),
     "conditions": LazyCommand(".commands.conditions", "Show what would be wired, and why, without starting."),

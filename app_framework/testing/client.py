@@ -7,6 +7,7 @@ with ContextRunner(auto=[WebAutoConfiguration]).sources(router).run() as context
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -23,11 +24,20 @@ class Client(httpx.Client):
 
     Args:
         context: running in another thread, with the web starter on.
+        auth: name and password of a user.
+        token: of a program; instead of `auth`.
         **options: for `httpx.Client`, such as ``headers``.
     """
 
-    def __init__(self, context: ApplicationContext, **options: Any) -> None:
-        super().__init__(transport=_ThreadTransport(context), **{"base_url": BASE_URL, **options})
+    def __init__(
+        self,
+        context: ApplicationContext,
+        *,
+        auth: tuple[str, str] | None = None,
+        token: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(transport=_ThreadTransport(context), auth=_auth(auth, token), **_defaults(options))
 
 
 class AsyncClient(httpx.AsyncClient):
@@ -35,11 +45,32 @@ class AsyncClient(httpx.AsyncClient):
 
     Args:
         context: running, with the web starter on.
+        auth: name and password of a user.
+        token: of a program; instead of `auth`.
         **options: for `httpx.AsyncClient`, such as ``headers``.
     """
 
-    def __init__(self, context: ApplicationContext, **options: Any) -> None:
-        super().__init__(transport=_transport(context), **{"base_url": BASE_URL, **options})
+    def __init__(
+        self,
+        context: ApplicationContext,
+        *,
+        auth: tuple[str, str] | None = None,
+        token: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(transport=_transport(context), auth=_auth(auth, token), **_defaults(options))
+
+
+class BearerAuth(httpx.Auth):
+    """Sends a token with each request."""
+
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Put the header on a request."""
+        request.headers["Authorization"] = self._header
+        yield request
 
 
 class _ThreadTransport(httpx.BaseTransport):
@@ -58,6 +89,18 @@ class _ThreadTransport(httpx.BaseTransport):
         answer = await self._transport.handle_async_request(sent)
         body = httpx.ByteStream(await answer.aread())
         return httpx.Response(answer.status_code, headers=answer.headers, stream=body)
+
+
+def _auth(auth: tuple[str, str] | None, token: str | None) -> httpx.Auth | None:
+    if auth and token:
+        raise ValueError("a client has either auth or a token")
+    if token:
+        return BearerAuth(token)
+    return httpx.BasicAuth(*auth) if auth else None
+
+
+def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+    return {"base_url": BASE_URL, **options}
 
 
 def _transport(context: ApplicationContext) -> httpx.ASGITransport:

@@ -23,6 +23,7 @@ from app_framework.web.errors import (
     RequestError,
     RequestTimeoutError,
 )
+from app_framework.web.principal import principal_of
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer
 from app_framework.web.studio import StudioItem, StudioSection
@@ -45,4 +46,5 @@ __all__ = [
     "WebServer",
     "asgi_app",
     "autowired_types",
+    "principal_of",
 ]

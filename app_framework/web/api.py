@@ -20,6 +20,7 @@ from app_framework.boot import ApplicationContext
 from app_framework.boot.actuator import RouteMapping
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
+from app_framework.security import Gate
 from app_framework.web.autowired import HandlerComponents
 from app_framework.web.edge import Edge, EdgeSettings
 from app_framework.web.openapi import complete
@@ -66,7 +67,7 @@ def build_api(
     for router in [*routers, *([docs_router] if docs else [])]:
         api.router.routes.extend(router.routes)
     api.mount("/assets", StaticFiles(directory=STATIC), name="assets")
-    api.openapi = partial(_openapi, api, api.openapi)  # type: ignore[method-assign]
+    api.openapi = partial(_openapi, api, api.openapi, settings.gate)  # type: ignore[method-assign]
     return api
 
 
@@ -83,9 +84,9 @@ def describe_routes(routes: Iterable[BaseRoute]) -> Iterator[RouteMapping]:
             yield RouteMapping(methods, str(pattern), describe(handler))
 
 
-def _openapi(api: FastAPI, generate: Any) -> dict[str, Any]:
+def _openapi(api: FastAPI, generate: Any, gate: Gate | None) -> dict[str, Any]:
     if api.openapi_schema is None:
-        api.openapi_schema = complete(generate())
+        api.openapi_schema = complete(generate(), gate.doors if gate else None)
     return api.openapi_schema
 
 

@@ -5,8 +5,9 @@ Nothing heavy is imported before a bean is made, so that a node without the web 
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from app_framework.boot import (
@@ -28,6 +29,7 @@ from app_framework.boot import (
 )
 from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
+from app_framework.security import Audit, Authenticator, Doors, Gate, actuator_doors
 from app_framework.web.app import Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
@@ -35,19 +37,21 @@ from app_framework.web.server import WebServer, safe_address
 from app_framework.web.studio import StudioSection
 
 if TYPE_CHECKING:
+    from app_framework.cluster.service import ClusterService
     from app_framework.web.edge import RequestTimer
 
 DRAIN_MARGIN_S = 2.0
 """What a stop needs beside the waiting for requests: the server's own ticks, and cancelling what is left."""
 
 MANAGER = "app_framework.olap:Manager"
+CLUSTER = "app_framework.cluster.service:ClusterService"
 
 
 @auto_configuration(
     on_module("fastapi"),
     on_module("uvicorn"),
     properties=[ServerProperties],
-    after=["olap"],
+    after=["cluster", "olap", "security"],
     instances=["fastapi.routing:APIRouter"],
 )
 class WebAutoConfiguration:
@@ -68,6 +72,21 @@ class WebAutoConfiguration:
         return Routes(actuator_router(registry), ("actuator", "What the node says about itself."))
 
     @bean
+    def cluster_routes(self, context: ApplicationContext) -> Routes:
+        """`/api/cluster`, also where there is no cluster: it says so."""
+        from app_framework.web.routes.cluster import cluster_router
+
+        about = "Who is in the cluster, who leads, and how that changes."
+        return Routes(cluster_router(_cluster_finder(context)), ("cluster", about))
+
+    @bean
+    def cluster_page(self, context: ApplicationContext) -> Routes:
+        """`/studio/cluster`."""
+        from app_framework.web.studio.cluster import cluster_page_router
+
+        return Routes(cluster_page_router(context, _cluster_finder(context)))
+
+    @bean
     def studio_routes(self, context: ApplicationContext, sections: list[StudioSection]) -> Routes:
         """`/studio`."""
         from app_framework.web.studio.routes import studio_router
@@ -80,6 +99,13 @@ class WebAutoConfiguration:
         from app_framework.web.studio.sections import CubesSection
 
         return CubesSection(lambda: context[_manager_type()])
+
+    @bean(on_component(CLUSTER))
+    def cluster_section(self, context: ApplicationContext) -> StudioSection:
+        """The cluster on the Studio's start page."""
+        from app_framework.web.studio.cluster import ClusterSection
+
+        return ClusterSection(_cluster_finder(context))
 
     @bean(on_property("server.docs", match_if_missing=True))
     def api_section(self) -> StudioSection:
@@ -103,11 +129,17 @@ class WebAutoConfiguration:
         properties: ServerProperties,
         metrics: Metrics | None,
         mappings: RouteMappings | None,
+        registry: EndpointRegistry,
+        doors: Doors | None,
+        authenticator: Authenticator | None,
     ) -> WebApp:
         """The ASGI application."""
         from app_framework.web.edge import EdgeSettings
         from app_framework.web.guard import RequestGuard
 
+        doors = (doors or Doors()).with_actuator(
+            actuator_doors(registry.base_path, registry.endpoints, registry.additional_paths)
+        )
         settings = EdgeSettings(
             guard=RequestGuard(properties.allowed_hosts),
             body_bytes_max=properties.max_body_size,
@@ -115,6 +147,8 @@ class WebAutoConfiguration:
             timeout_s=properties.request_timeout.total_seconds(),
             access_log=properties.access_log,
             timer=_request_timer(metrics) if metrics else None,
+            gate=Gate(authenticator, doors) if authenticator else None,
+            audit=Audit(doors),
         )
         app = WebApp(context, routes, settings, docs=properties.docs, telemetry=properties.telemetry)
         if mappings is not None:
@@ -123,7 +157,12 @@ class WebAutoConfiguration:
 
     @bean(on_property("server.enabled", match_if_missing=True), on_missing_component(WebServer))
     def web_server(
-        self, app: WebApp, properties: ServerProperties, events: Events, environment: Environment
+        self,
+        app: WebApp,
+        properties: ServerProperties,
+        events: Events,
+        environment: Environment,
+        authenticator: Authenticator | None,
     ) -> WebServer:
         """The server that opens the port."""
         origin = environment.origin("server.address")
@@ -132,7 +171,7 @@ class WebAutoConfiguration:
         return WebServer(
             lambda: app.api,
             events,
-            address=safe_address(properties.address, str(origin)),
+            address=safe_address(properties.address, str(origin), secured=authenticator is not None),
             port=properties.port,
             keep_alive_s=properties.keep_alive.total_seconds(),
             drain_s=max(phase_s - DRAIN_MARGIN_S, phase_s / 2) if graceful else 0,
@@ -165,6 +204,21 @@ def _manager_type() -> type[Any]:
     from app_framework.olap import Manager
 
     return Manager
+
+
+def _cluster_finder(context: ApplicationContext) -> Callable[[], ClusterService]:
+    """Return what finds the membership service when a request needs it: the service itself needs the server's URL."""
+
+    @functools.cache
+    def find() -> ClusterService:
+        from app_framework.cluster.service import ClusterService
+        from app_framework.web.no_cluster import NoCluster
+
+        role: type[Any] = ClusterService
+        found: list[ClusterService] = context.all(role)
+        return found[0] if found else NoCluster(context.node_name)
+
+    return find
 
 
 def _request_timer(metrics: Metrics) -> RequestTimer:

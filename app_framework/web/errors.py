@@ -9,14 +9,16 @@ UserError
 FrameworkError
 ├── PortInUseError           another process holds the port
 ├── OverloadedError          OVERLOADED: too many requests at a time; names the property
-└── RequestTimeoutError      TIMEOUT: no answer began in time; names the property
+├── RequestTimeoutError      TIMEOUT: no answer began in time; names the property
+└── ServiceUnavailableError
+    └── NoClusterError       UNAVAILABLE: the node was started without a cluster
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app_framework.errors import FrameworkError, UserError
+from app_framework.errors import FrameworkError, ServiceUnavailableError, UserError
 
 
 class RequestError(UserError):
@@ -28,14 +30,17 @@ class InvalidBodyError(RequestError):
 
     Attributes:
         reason: what is wrong with it, with a position where there is one.
+        field: where in the body.
+        near: what was probably written for it.
     """
 
     code = "INVALID_REQUEST"
-    field = "body"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, field: str = "body", near: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.field = field
+        self.near = tuple(near)
 
     def __str__(self) -> str:
         return self.reason
@@ -87,17 +92,19 @@ class BodyTooLargeError(RequestError):
 
     Attributes:
         limit_bytes: the bound.
+        set_by: the property that sets it, or the door whose own bound it is.
     """
 
     code = "TOO_LARGE"
     field = "body"
 
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(limit_bytes)
+    def __init__(self, limit_bytes: int, set_by: str = "server.max-body-size") -> None:
+        super().__init__(limit_bytes, set_by)
         self.limit_bytes = limit_bytes
+        self.set_by = set_by
 
     def __str__(self) -> str:
-        return f"the request body is larger than {self.limit_bytes} bytes (server.max-body-size)"
+        return f"the request body is larger than {self.limit_bytes} bytes ({self.set_by})"
 
 
 class OverloadedError(FrameworkError):
@@ -162,3 +169,24 @@ class PortInUseError(FrameworkError):
 
     def __str__(self) -> str:
         return f"port {self.port} on {self.address} is in use by {self.owner}"
+
+
+class NoClusterError(ServiceUnavailableError):
+    """Something was asked of the cluster of a node that was started without one.
+
+    Attributes:
+        node: its name.
+    """
+
+    code = "UNAVAILABLE"
+    retryable = False
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
+
+    def __str__(self) -> str:
+        return (
+            f"node {self.node!r} runs without a cluster; start it with: af node start, "
+            "or write a section 'cluster' in its application.yml"
+        )

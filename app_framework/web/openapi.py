@@ -1,4 +1,4 @@
-"""What the generated OpenAPI says beyond FastAPI: every error of every route as a problem, stable ids, no 422.
+"""What the generated OpenAPI says beyond FastAPI: every error of every route as a problem, who may, stable ids, no 422.
 
 @router.get("/cubes/{cube}", operation_id="getCube", responses=documented("UNKNOWN_CUBE"))
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from app_framework.security import ANYONE, Doors, Role
+from app_framework.security.doors import Needs
 from app_framework.web.guard import SAFE_METHODS
 from app_framework.web.problems import CODES, PROBLEM_JSON
 
@@ -62,9 +64,16 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "members": {"type": "object", "description": "The members that only that node has."},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
         "epoch": {"type": "integer", "description": "The cluster's epoch in which the node refused."},
+        "needs": {"type": "string", "enum": [role.value for role in Role], "description": "The role that is missing."},
         "leader": {"type": "string", "description": "The node that leads, as far as the refusing one knows."},
         "request_id": {"type": "string", "description": "What the node's log calls this request."},
     },
+}
+
+
+SECURITY_SCHEMES: dict[str, Any] = {
+    "basic": {"type": "http", "scheme": "basic", "description": "Name and password of a user."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "Token of a program."},
 }
 
 
@@ -84,15 +93,37 @@ def documented(*codes: str) -> Responses:
     return found
 
 
-def complete(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return FastAPI's schema with the problems of every route, in place."""
+def complete(schema: dict[str, Any], doors: Doors | None = None) -> dict[str, Any]:
+    """Return FastAPI's schema with the problems of every route, in place.
+
+    Args:
+        schema: as FastAPI made it.
+        doors: which role each route needs; None where nobody has to log in.
+    """
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schemas["Problem"] = PROBLEM_SCHEMA
     for path, method, operation in _operations(schema):
+        if doors is not None:
+            _secure_operation(doors.needs(method.upper(), path), operation)
         _complete_operation(path, method, operation)
+    if doors is not None:
+        schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+        schema["security"] = [{name: []} for name in SECURITY_SCHEMES]
     return schema
+
+
+def _secure_operation(needs: Needs, operation: dict[str, Any]) -> None:
+    """Say who may, and what the others are answered."""
+    if needs is ANYONE:
+        operation["security"] = [{}, *({name: []} for name in SECURITY_SCHEMES)]  # without, too
+        return
+    responses = operation.setdefault("responses", {})
+    for status, response in documented("UNAUTHENTICATED", "FORBIDDEN").items():
+        responses.setdefault(str(status), response)
+    told = responses["403"]["description"]
+    responses["403"] = {**responses["403"], "description": f"{told}, also without the role `{needs.value}`"}
 
 
 def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ CODES: Mapping[str, tuple[int, str]] = {
 }
 """Code → status and title. A code is a promise; a title is a phrase for people."""
 
-FACTS = ("node", "members", "retryable", "epoch", "leader", "request_id")
+FACTS = ("node", "members", "retryable", "epoch", "leader", "request_id", "needs")
 """What an error may know beside its sentence; told to the client where the error has it."""
 
 # What an error of the domain cannot know: under which name the request said what does not exist.
@@ -61,6 +61,9 @@ _PATH_FIELDS = {"UNKNOWN_CUBE": "cube", "UNKNOWN_TABLE": "table"}
 # Several codes share a status; the first one in the table stands for it.
 _HTTP_CODES = {status: code for code, (status, _) in reversed(list(CODES.items()))}
 RETRY_AFTER_S = 1.0
+
+CHALLENGE = 'Basic realm="app-framework", charset="UTF-8", Bearer'
+"""How a client may say who it is; browsers ask for name and password when they read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,9 @@ def _of_own(error: BaseException, code: str) -> Problem:
     facts = {name: getattr(error, name) for name in FACTS if getattr(error, name, None) is not None}
     parts = getattr(error, "problems", ()) or getattr(error, "errors", ()) or (error,)
     problem = merge(_mistake(part, code) for part in parts)
-    return replace(problem, facts=facts, retry_after_s=getattr(error, "retry_after_s", RETRY_AFTER_S))
+    headers = {"WWW-Authenticate": CHALLENGE} if problem.code == "UNAUTHENTICATED" else {}
+    retry_after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
+    return replace(problem, facts=facts, headers=headers, retry_after_s=retry_after_s)
 
 
 def _mistake(part: object, code: str) -> Mistake:

@@ -17,7 +17,7 @@ class ServerProperties(ConfigProperties, prefix="server"):
     )
     address: str = Field(
         default="127.0.0.1",
-        description="Address to listen on. Anything but loopback needs security and is replaced by 127.0.0.1 without.",
+        description="Address to listen on. Anything but loopback needs users or tokens; without, it is 127.0.0.1.",
     )
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     allowed_hosts: tuple[str, ...] = Field(

@@ -142,11 +142,19 @@ def safe_address(address: str, where: str, *, secured: bool = False) -> str:
         where: where it is configured, for the line in the log.
         secured: whether requests need credentials.
     """
-    if secured or is_loopback(address):
+    if is_loopback(address):
+        return address
+    if secured:
+        _logger.warning(
+            "server.address %s (%s): this server speaks HTTP, so passwords and data can be read on their way. Keep it "
+            "in a network that you trust, or put a proxy with TLS in front of it",
+            address,
+            where,
+        )
         return address
     _logger.warning(
         "server.address %s (%s) is not used: without security a node listens on %s only. To reach it from other "
-        "machines, put a proxy that authenticates in front of it, or an SSH tunnel",
+        "machines, give it users (security.users) or tokens, or put a proxy that authenticates in front of it",
         address,
         where,
         LOOPBACK,

@@ -43,7 +43,7 @@ def test_conditions_of_an_application_that_would_not_start_say_why(af: Af, folde
 
 def test_fa1_starters_are_listed_with_the_reason(af: Af, folder: Path, golden: GoldenFiles) -> None:
     golden("starters_on.txt", af("starters").stdout)
-    (folder / "application.yml").write_text(OFF)
+    (folder / "application.yml").write_text("app: {autoconfigure: {exclude: [security, web]}}\n")
     golden("starters_off.txt", af("starters").stdout)
 
 

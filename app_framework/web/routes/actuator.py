@@ -12,6 +12,7 @@ from starlette.responses import Response
 from app_framework.boot import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
 from app_framework.web.encoding import dumps, loads
 from app_framework.web.errors import InvalidBodyError
+from app_framework.web.principal import principal_of
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -71,7 +72,7 @@ def _links(registry: EndpointRegistry) -> Handler:
 
 def _reader(registry: EndpointRegistry, endpoint_id: str, selector: str | None = None) -> Handler:
     async def read(request: Request) -> Response:
-        asked = EndpointRequest(selector=selector or _selector(request), query=_query(request))
+        asked = EndpointRequest(selector=selector or _selector(request), query=_query(request), roles=_roles(request))
         return _response(await registry.read(endpoint_id, asked))
 
     return read
@@ -84,7 +85,7 @@ def _writer(registry: EndpointRegistry, endpoint_id: str) -> Handler:
             document = loads(body) if body else None
         except ValueError as error:
             raise InvalidBodyError(f"the body is not JSON: {error}") from None
-        asked = EndpointRequest(selector=_selector(request), query=_query(request), body=document)
+        asked = EndpointRequest(_selector(request), _query(request), document, _roles(request))
         return _response(await registry.write(endpoint_id, asked))
 
     return write
@@ -96,6 +97,11 @@ def _selector(request: Request) -> str | None:
 
 def _query(request: Request) -> Mapping[str, Sequence[str]]:
     return {name: request.query_params.getlist(name) for name in request.query_params}
+
+
+def _roles(request: Request) -> frozenset[str] | None:
+    principal = principal_of(request)
+    return principal.roles if principal else None
 
 
 def _response(answer: EndpointResponse) -> Response:
