@@ -20,6 +20,7 @@ from app_framework.clock import Clock
 from app_framework.cluster.errors import (
     ClusterDataError,
     NotLeaderError,
+    NotMemberError,
     UnreachableNodeError,
     WrongClusterError,
 )
@@ -27,13 +28,15 @@ from app_framework.cluster.founding import founded, is_fresh
 from app_framework.cluster.ground import Ground
 from app_framework.cluster.identity import NodeFolder, NodeIdentity
 from app_framework.cluster.local_store import LocalConsensusStore
+from app_framework.cluster.node_self import NodeSelf
 from app_framework.cluster.operations import Operations
 from app_framework.cluster.orders import Orders
 from app_framework.cluster.peer_service import PeerService
 from app_framework.cluster.peers import PeerDoors, check_signature, is_final, signed, url_of
 from app_framework.cluster.raft_status import raft_status
 from app_framework.cluster.registry import KEY
-from app_framework.cluster.session import ClusterRules, NodeSelf, Session
+from app_framework.cluster.rules import ClusterRules
+from app_framework.cluster.session import Session
 from app_framework.cluster.supervision import Supervision
 from app_framework.cluster.view import ClusterView, Decision, NodeDocument, NodeType
 from app_framework.errors import FrameworkError, UserError
@@ -260,6 +263,7 @@ class ClusterAgent:
         """Ask one seed after the other until the node is a member, or is refused."""
         while self._session is None:
             for seed in self._seeds:
+                self._why_not = f"it asks {seed} to join"
                 try:
                     await self._join_at(seed)
                     return
@@ -432,7 +436,7 @@ class ClusterAgent:
 
     def _in_session(self) -> Session:
         if self._session is None:
-            raise NotLeaderError(None)
+            raise NotMemberError(self.node_name)
         return self._session
 
     async def _do(self, what: str, args: dict[str, Any]) -> Mapping[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from app_framework.boot import (
     AddressBound,
@@ -39,7 +41,7 @@ from app_framework.cluster.memory_ground import MemoryGround, MemoryHub
 from app_framework.cluster.node import ClusterNode
 from app_framework.cluster.peers import HttpPeers, PeerDoors
 from app_framework.cluster.properties import ClusterProperties
-from app_framework.cluster.session import ClusterRules
+from app_framework.cluster.rules import ClusterRules
 from app_framework.cluster.supervisor import SupervisorRules
 from app_framework.cluster.view import ClusterView
 from app_framework.messaging.connection import NatsConnection
@@ -53,6 +55,7 @@ from app_framework.security.secret import ClusterSecret
 
 _logger = logging.getLogger(__name__)
 
+LOOPBACK = "127.0.0.1"
 PHASE = 2000
 """After the web server: the node must be reached before it can join; it says good-bye before the port closes."""
 OWNER = "cluster"
@@ -84,12 +87,14 @@ class ClusterMembership(Lifecycle):
         node: this node.
         events: tell where it is reached.
         availability: is told while the node is not ready.
+        advertise: under which host other nodes reach it.
     """
 
     phase = PHASE
 
-    def __init__(self, node: ClusterNode, events: Events, availability: Availability) -> None:
+    def __init__(self, node: ClusterNode, events: Events, availability: Availability, advertise: str | None) -> None:
         self._node = node
+        self._advertise = advertise
         self._availability = availability
         self._url = ""
         self._end: Callable[[], None] = lambda: None
@@ -97,7 +102,7 @@ class ClusterMembership(Lifecycle):
 
     def _bound(self, bound: AddressBound) -> None:
         if bound.protocol == "http":
-            self._url = bound.url
+            self._url = reachable_url(bound.url, self._advertise)
 
     async def start(self) -> None:
         """Join the cluster, or come back to it; return when the node is ACTIVE, or cannot be for now."""
@@ -216,7 +221,7 @@ class ClusterAutoConfiguration:
         from app_framework.messaging.server_binary import find_binary
 
         folder = cluster_folder(environment.bind(AppProperties).data_dir)
-        return EmbeddedGround((folder / "nats").resolve(), find_binary(nats.binary), server_host(environment))
+        return EmbeddedGround((folder / "nats").resolve(), find_binary(nats.binary), *server_hosts(environment))
 
     @bean(on_missing_component(ClusterNode))
     async def cluster_node(
@@ -259,9 +264,11 @@ class ClusterAutoConfiguration:
             await node.close()
 
     @bean
-    def cluster_membership(self, node: ClusterNode, events: Events, availability: Availability) -> ClusterMembership:
+    def cluster_membership(
+        self, node: ClusterNode, events: Events, availability: Availability, properties: ClusterProperties
+    ) -> ClusterMembership:
         """Joins at the end of the start, hands over at the beginning of the stop."""
-        return ClusterMembership(node, events, availability)
+        return ClusterMembership(node, events, availability, properties.advertise)
 
     @bean(
         on_condition(talks_over_nats),
@@ -354,16 +361,41 @@ def rules_of(properties: ClusterProperties) -> ClusterRules:
     )
 
 
-def server_host(environment: Environment) -> str:
-    """Return where the node's NATS servers listen: loopback, unless a secret keeps strangers out."""
+def server_hosts(environment: Environment) -> tuple[str, str]:
+    """Return where the node's NATS servers listen, and under which host the others reach them.
+
+    They listen on loopback, unless a secret keeps strangers out.
+    """
     properties = environment.bind(ClusterProperties)
-    wanted = properties.address or str(environment.get("server.address", "127.0.0.1"))
-    if _is_loopback(wanted) or properties.secret is not None:
-        return wanted
-    _logger.warning(
-        "the cluster's NATS servers listen on 127.0.0.1 and not on %s, because cluster.secret is not set", wanted
-    )
-    return "127.0.0.1"
+    wanted = properties.address or str(environment.get("server.address", LOOPBACK))
+    if not _is_loopback(wanted) and properties.secret is None:
+        _logger.warning(
+            "the cluster's NATS servers listen on %s and not on %s, because cluster.secret is not set", LOOPBACK, wanted
+        )
+        wanted = LOOPBACK
+    return wanted, reachable_host(wanted, properties.advertise)
+
+
+def reachable_host(listening: str, advertise: str | None) -> str:
+    """Return the host under which others reach what listens at an address: this machine's name where that is any.
+
+    >>> reachable_host("127.0.0.2", None), reachable_host("0.0.0.0", "node-a.example")
+    ('127.0.0.2', 'node-a.example')
+    """
+    if advertise:
+        return advertise
+    return socket.gethostname() if listening in ("0.0.0.0", "::") else listening  # noqa: S104 (compared, not bound)
+
+
+def reachable_url(url: str, advertise: str | None) -> str:
+    """Return the URL under which others reach this node.
+
+    >>> reachable_url("http://0.0.0.0:8080", "node-a.example")
+    'http://node-a.example:8080'
+    """
+    parts = urlsplit(url)
+    host = reachable_host(parts.hostname or "", advertise)
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port}"
 
 
 def node_name_of(app_name: str) -> str:

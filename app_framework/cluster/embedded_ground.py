@@ -42,16 +42,18 @@ class EmbeddedGround:
         directory: where each server has its folder.
         binary: the nats-server program.
         host: where the servers listen.
+        advertise: under which host other nodes reach them; `host` unless given.
     """
 
     quorum_place: Place = "jetstream"
     starts_with_quorum = False
     manages_servers = True
 
-    def __init__(self, directory: Path, binary: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, directory: Path, binary: Path, host: str = "127.0.0.1", advertise: str = "") -> None:
         self._directory = directory
         self._binary = binary
         self._host = host
+        self._advertise = advertise or host
         self._servers: ServerSet | None = None
         self._bus: NatsBus | None = None
         self._messenger: Messenger | None = None
@@ -79,7 +81,9 @@ class EmbeddedGround:
     async def enter(self, identity: NodeIdentity, routes: Sequence[str]) -> NodeIdentity:
         """Run the messenger of the identity's cluster and connect to it."""
         if self._servers is None:
-            self._servers = ServerSet(self._directory, self._binary, self._host, self._given_up, identity.ports)
+            self._servers = ServerSet(
+                self._directory, self._binary, self._host, self._advertise, self._given_up, identity.ports
+            )
         elif self._cluster != identity.cluster_uid:
             await self._leave()
         self._cluster = identity.cluster_uid

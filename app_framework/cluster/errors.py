@@ -10,6 +10,8 @@ UserError
 │   ├── WrongClusterError
 │   ├── NodeNameInUseError
 │   └── WrongSecretError
+├── OperationRefusedError      a member cannot be removed now
+├── UnknownDoorError           another node called a door that there is not
 ├── UnreachableNodeError       the URL to register does not answer
 ├── AnsweredError              what another node answered, in its words
 └── ClusterDataError           the node's own folder cannot be used: another process, another cluster, damaged
@@ -26,7 +28,7 @@ ServiceUnavailableError
 
 from __future__ import annotations
 
-from app_framework.errors import FrameworkError, ServiceUnavailableError, UserError
+from app_framework.errors import FrameworkError, ServiceUnavailableError, UserError, near_matches
 
 
 class ConflictError(UserError):
@@ -108,6 +110,7 @@ class UnknownNodeError(UserError):
     Attributes:
         node: the id or URL that was asked for.
         known: the ids of the members.
+        near: those that were probably meant.
     """
 
     code = "NOT_FOUND"
@@ -115,6 +118,7 @@ class UnknownNodeError(UserError):
     def __init__(self, node: str, known: tuple[str, ...] = ()) -> None:
         self.node = node
         self.known = known
+        self.near = near_matches(node, known)
         super().__init__(node, known)
 
     def __str__(self) -> str:
@@ -168,14 +172,50 @@ class NodeNameInUseError(NodeRefusedError):
 
 
 class WrongSecretError(NodeRefusedError):
-    """The node does not hold the cluster's secret."""
+    """The node does not hold the cluster's secret, or holds one where the cluster has none."""
 
     code = "FORBIDDEN"
 
-    def __init__(self, node: str) -> None:
-        super().__init__(
-            node, "it does not hold this cluster's secret. Give it the same cluster.secret as the other nodes"
-        )
+    def __init__(self, node: str, *, cluster_has_one: bool = True) -> None:
+        with_one = "it does not hold this cluster's secret. Give it the same cluster.secret as the other nodes"
+        without = "it has a cluster.secret, and this cluster has none. Give all nodes the same one, or none"
+        super().__init__(node, with_one if cluster_has_one else without)
+
+
+class OperationRefusedError(UserError):
+    """A member cannot be removed now.
+
+    Attributes:
+        node: its id.
+        reason: why, and what to do.
+    """
+
+    code = "CONFLICT"
+
+    def __init__(self, node: str, reason: str) -> None:
+        self.node = node
+        self.reason = reason
+        super().__init__(node, reason)
+
+    def __str__(self) -> str:
+        return f"node {self.node!r} cannot be deregistered: {self.reason}"
+
+
+class UnknownDoorError(UserError):
+    """Another node called a door that there is not.
+
+    Attributes:
+        door: its name.
+    """
+
+    code = "NOT_FOUND"
+
+    def __init__(self, door: str) -> None:
+        self.door = door
+        super().__init__(door)
+
+    def __str__(self) -> str:
+        return f"nodes have no door {self.door!r}; is the caller a newer version?"
 
 
 class UnreachableNodeError(UserError):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from app_framework.cluster.command_log import COMMANDS
 from app_framework.cluster.identity import NodeIdentity
 from app_framework.cluster.local_store import LocalConsensusStore
+from app_framework.cluster.node_self import NodeSelf
 from app_framework.cluster.registry import KEY, Member, Registry
-from app_framework.cluster.session import NodeSelf
 
 
 def founded(me: NodeSelf, cluster_id: str, cluster_uid: str, key: str) -> tuple[NodeIdentity, Registry]:

@@ -114,7 +114,7 @@ class JetStreamConsensusStore:
         self._entries = f"{prefix}.entry."
         self._marks = f"{prefix}.mark"
         self._tails: set[StreamTail] = set()
-        self._known: dict[str, tuple[int, str]] = {}
+        self._known: dict[str, _Known] = {}
         self._closed = False
 
     # -- the contract ------------------------------------------------------------------------------------------------
@@ -275,7 +275,10 @@ class JetStreamConsensusStore:
         if action != "create" and expected < 1:
             raise ConflictError(key, expected)
         headers = {} if value is not None else {DELETION: "1", TTL: f"{self.deletions_kept_s}s"}
-        headers |= {MESSAGE_ID: call.operation, HISTORY: await self._history(subject, expected, patience)}
+        before = await self._before(subject, expected, patience)
+        if expected and before.is_deletion:
+            raise ConflictError(key, expected)  # the stream would accept it, but the entry is gone
+        headers |= {MESSAGE_ID: call.operation, HISTORY: before.history}
         while True:
             try:
                 ack = await self._publish(subject, value or b"", {**headers, EXPECTED: str(call.last)}, patience)
@@ -294,7 +297,7 @@ class JetStreamConsensusStore:
                     written = await self._resolve(call, subject, patience)
                     if written is not None:
                         return written
-                    headers[HISTORY] = await self._history(subject, call.last, patience)
+                    headers[HISTORY] = (await self._before(subject, call.last, patience)).history
                 elif error.number == DUPLICATE_IN_PROCESS:
                     await patience.pause(UnknownOutcomeError(key))
                 else:
@@ -323,23 +326,23 @@ class JetStreamConsensusStore:
         call.last = now
         return None
 
-    async def _history(self, subject: str, revision: int, patience: Patience) -> str:
-        """Return what a write over a revision has to carry on."""
+    async def _before(self, subject: str, revision: int, patience: Patience) -> _Known:
+        """Return what is known of the message that a write is to replace."""
         if revision == 0:
-            return ""
+            return _NOTHING
         known = self._known.get(subject)
-        if known is None or known[0] != revision:
+        if known is None or known.revision != revision:
             try:
                 await self._last(subject, patience)
             except NoQuorumError:
-                return ""  # the write itself will tell
+                return _NOTHING  # the write itself will tell
             known = self._known.get(subject)
-        return known[1] if known is not None and known[0] == revision else ""
+        return known if known is not None and known.revision == revision else _NOTHING
 
     def _learn(self, stored: Stored | None) -> None:
         if stored is not None:
             self._known.pop(stored.subject, None)
-            self._known[stored.subject] = stored.revision, stored.history
+            self._known[stored.subject] = _Known(stored.revision, stored.history, stored.is_deletion)
             if len(self._known) > KNOWN_MAX:
                 del self._known[next(iter(self._known))]
 
@@ -438,6 +441,18 @@ class JetStreamConsensusStore:
             return await self._api.request(operation, body, timeout_s=timeout_s)
         except NoAnswerError as error:
             raise NoQuorumError(f"no voting server answers ({error})") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is remembered of the newest message of a subject."""
+
+    revision: int
+    history: str
+    is_deletion: bool
+
+
+_NOTHING = _Known(0, "", is_deletion=False)
 
 
 async def _gathered(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

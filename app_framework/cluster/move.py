@@ -19,6 +19,7 @@ from app_framework.cluster.ground import QuorumStore
 from app_framework.cluster.identity import OwnServer
 from app_framework.cluster.registry import KEY, Command, Registry
 from app_framework.cluster.session import Session
+from app_framework.errors import FrameworkError, UserError
 
 _logger = logging.getLogger(__name__)
 
@@ -86,8 +87,7 @@ class StoreMove:
 
         def renamed(registry: Registry) -> Registry:
             number = registry.servers_named
-            for server in registry.servers:
-                registry = registry.after(Command("", "server_remove", {"name": server.name}))
+            registry = replace(registry, servers=())
             for name, kind in ((f"{me}-{number + 1}", "voter"), (f"{me}-witness-{number + 2}", "witness")):
                 registry = registry.after(Command(name, "server_add", {"name": name, "node": me, "kind": kind}))
             return registry
@@ -125,10 +125,13 @@ class StoreMove:
                 if copied == max(1, len(rows) // 2):
                     self._reached(MIDCOPY)
 
-        async with asyncio.TaskGroup() as group:
-            for key in rows:
-                if key != KEY:
-                    group.create_task(copy(key))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key in rows:
+                    if key != KEY:
+                        group.create_task(copy(key))
+        except* (FrameworkError, UserError) as failures:
+            raise NoQuorumError(f"the decisions could not be copied: {failures.exceptions[0]}") from failures
         if KEY in rows:
             await copy(KEY)
 

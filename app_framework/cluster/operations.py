@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from app_framework.cluster.errors import (
-    NodeRefusedError,
     NoQuorumError,
+    OperationRefusedError,
     UnknownNodeError,
     UnstableError,
     WrongClusterError,
@@ -111,7 +111,7 @@ class Operations:
         registry = self._registry()
         member = registry.existing(node)
         if session.me.identity.place == "sqlite" and member.id == registry.founder:
-            raise NodeRefusedError(
+            raise OperationRefusedError(
                 member.id,
                 "it holds the cluster's decisions until a third machine that may vote is there. "
                 "Register one first, or deregister the other node",
@@ -120,7 +120,7 @@ class Operations:
         if member.id == session.me.identity.name:
             successor = next((each.id for each in registry.members if each.votes and each.id != member.id), None)
             if successor is None:
-                raise NodeRefusedError(member.id, "it is the last voting node; stop it instead")
+                raise OperationRefusedError(member.id, "it is the last voting node; stop it instead")
             command = Command(op_id, "cluster_deregister", {"node": member.id}, "it was asked for")
             await session.decide(lambda registry: registry.after(command).released(successor))
             return {"document": document}

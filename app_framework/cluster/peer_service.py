@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlsplit
 
-from app_framework.cluster.errors import NotLeaderError, UnknownNodeError
+from app_framework.cluster.errors import NotLeaderError, UnknownDoorError
 from app_framework.cluster.peers import check_signature, signed
+from app_framework.cluster.registry import NODE_NAME
+from app_framework.cluster.view import NodeType
 from app_framework.errors import UserError
 from app_framework.security.secret import ClusterSecret
 
@@ -39,7 +43,7 @@ class PeerService:
                 return await self._joined(body)
             case "invite":
                 return await self._invited(body)
-        raise UnknownNodeError(door)
+        raise UnknownDoorError(door)
 
     async def _joined(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A node wants to be a member: the leader lets it in."""
@@ -51,16 +55,37 @@ class PeerService:
         if session is None:
             raise NotLeaderError(None)
         args = {key: body.get(key) for key in JOIN_ARGS}
+        check_joining(args)
         return signed(await session.calls.ask_leader("join", args), self._secret, f"join/{nonce}")
 
     async def _invited(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A member was asked to register this node."""
         leader, nonce = _text(body, "leader"), _text(body, "nonce")
-        check_signature(body, self._secret, "invite", leader)
         identity = self._agent.identity
+        check_signature(body, self._secret, "invite", identity.name)
         answer = signed({"node": identity.name, "uid": identity.uid}, self._secret, f"invite/{nonce}")
         await self._agent.invited_by(leader, _text(body, "cluster_id"), _text(body, "cluster_uid"))
         return answer
+
+
+def check_joining(args: Mapping[str, Any]) -> None:
+    """Refuse what could not be a member: it would stay in the registry for good.
+
+    Raises:
+        UserError: something is missing, or is not what it should be.
+    """
+    if not re.fullmatch(NODE_NAME, str(args["node"])):
+        raise UserError(f"{args['node']!r} is no name of a node: letters, digits, '-' and '_', at most 63")
+    if not isinstance(args["uid"], str) or not args["uid"]:
+        raise UserError("the call has no 'uid'")
+    if not isinstance(args["url"], str) or (args["url"] and urlsplit(args["url"]).scheme not in ("http", "https")):
+        raise UserError("the call's 'url' is no URL of a node")
+    if not isinstance(args["route"], str):
+        raise UserError("the call's 'route' is no host:port")
+    if args["wants"] not in get_args(NodeType):
+        raise UserError(f"the call's 'wants' is {args['wants']!r}, not voter, watcher or witness")
+    if args["cluster"] is not None and not isinstance(args["cluster"], str):
+        raise UserError("the call's 'cluster' is no name")
 
 
 def _text(body: Mapping[str, Any], key: str) -> str:

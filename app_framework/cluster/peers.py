@@ -122,7 +122,7 @@ def check_signature(body: Body, secret: ClusterSecret | None, purpose: str, node
     proof = body.get("proof")
     if secret is None:
         if proof is not None:
-            raise WrongSecretError(node)
+            raise WrongSecretError(node, cluster_has_one=False)
         return
     content = {key: value for key, value in body.items() if key != "proof"}
     if not isinstance(proof, str) or not hmac.compare_digest(proof, secret.proof(purpose, _canonical(content))):

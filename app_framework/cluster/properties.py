@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from app_framework.boot import ConfigProperties, Duration, Field, SecretStr
-
-NODE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+from app_framework.cluster.registry import NODE_NAME
 
 
 class ClusterNodeProperties(ConfigProperties):
@@ -69,5 +68,10 @@ class ClusterProperties(ConfigProperties, prefix="cluster"):
     address: str | None = Field(
         default=None,
         description="Where the node's own NATS servers listen; loopback without a secret, server.address unless set.",
+    )
+    advertise: str | None = Field(
+        default=None,
+        description="Host under which other nodes reach this one, its URL and its NATS servers; "
+        "needed where server.address is 0.0.0.0.",
     )
     timings: ClusterTimings = Field(default=ClusterTimings(), description="How patient the nodes are.")

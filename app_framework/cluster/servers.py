@@ -30,15 +30,23 @@ class ServerSet:
         directory: where each has its folder.
         binary: the nats-server program.
         host: where they listen.
+        advertise: under which host other nodes reach them.
         given_up: called with the name of a server that ended too often, and why.
     """
 
     def __init__(
-        self, directory: Path, binary: Path, host: str, given_up: Callable[[str, str], None], ports: Mapping[str, int]
+        self,
+        directory: Path,
+        binary: Path,
+        host: str,
+        advertise: str,
+        given_up: Callable[[str, str], None],
+        ports: Mapping[str, int],
     ) -> None:
         self._directory = directory
         self._binary = binary
         self._host = host
+        self._advertise = advertise
         self._given_up = given_up
         self._servers: dict[str, NatsServer] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -57,7 +65,7 @@ class ServerSet:
 
     def route(self, slot: str) -> str:
         """Return ``host:port`` of a slot's route, whether its server runs or not."""
-        return f"{self._host}:{self._port(f'{slot}.route')}"
+        return f"{self._advertise}:{self._port(f'{slot}.route')}"
 
     async def run(
         self,
@@ -87,6 +95,7 @@ class ServerSet:
                 host=self._host,
                 client_port=self._port(f"{slot}.client"),
                 route_port=self._port(f"{slot}.route"),
+                route_advertise=self.route(slot),  # else the others take the address that a connection came from
                 routes=tuple(dict.fromkeys(routes)),
                 jetstream=jetstream,
             )

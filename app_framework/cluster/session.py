@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from app_framework.clock import Clock
 from app_framework.cluster import registry as document
 from app_framework.cluster.calls import Act, NodeCalls
 from app_framework.cluster.command_log import CommandLog
 from app_framework.cluster.errors import (
+    ClusterDataError,
     ConflictError,
     NoQuorumError,
     NotLeaderError,
@@ -25,26 +27,24 @@ from app_framework.cluster.errors import (
     UnknownOutcomeError,
 )
 from app_framework.cluster.ground import Ground
-from app_framework.cluster.identity import KnownPeer, NodeFolder, NodeIdentity, OwnServer, Place
+from app_framework.cluster.identity import KnownPeer, NodeIdentity, OwnServer, Place
 from app_framework.cluster.lead import LeadHolder
 from app_framework.cluster.leadership import (
     Event,
     Heard,
-    LeaderRules,
     Leadership,
     Observed,
     Tick,
 )
-from app_framework.cluster.local_store import LocalConsensusStore
+from app_framework.cluster.node_self import NodeSelf
 from app_framework.cluster.pulse import Pulse, PulseBoard
 from app_framework.cluster.registry import Registry, eligible
 from app_framework.cluster.remote_store import RemoteConsensusStore, serve_store
+from app_framework.cluster.rules import ClusterRules
 from app_framework.cluster.snapshot import write_snapshot
 from app_framework.cluster.store import Change, ConsensusStore
-from app_framework.cluster.supervisor import SupervisorRules
 from app_framework.cluster.tail import Tail
-from app_framework.cluster.view import ClusterView, NodeState, NodeType
-from app_framework.cluster.voters import VOTERS_MAX
+from app_framework.cluster.view import ClusterView, NodeDocument, NodeState
 from app_framework.errors import FrameworkError
 from app_framework.messaging.bus import Message, Subscription
 from app_framework.messaging.errors import MessengerError
@@ -53,57 +53,6 @@ _logger = logging.getLogger(__name__)
 
 SNAPSHOT_PAUSE_S = 1.0
 ATTEMPT_PAUSE_S = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterRules:
-    """The times and sizes of a cluster; a test makes them small.
-
-    Args:
-        pulse_s: between two pulses.
-        tick_s: between two looks at the lead.
-        leader: how patient the nodes are with their leader.
-        supervisor: how patient the leader is with the nodes.
-        voters_max: how many nodes vote at most: 3 or 5.
-        command_timeout_s: how long an operation may wait for the leader and for the majority.
-        join_timeout_s: how long a start waits for the node to become ACTIVE.
-    """
-
-    pulse_s: float = 0.5
-    tick_s: float = 0.1
-    leader: LeaderRules = field(default=LeaderRules())
-    supervisor: SupervisorRules = field(default=SupervisorRules())
-    voters_max: int = VOTERS_MAX
-    command_timeout_s: float = 5.0
-    join_timeout_s: float = 10.0
-
-
-class NodeSelf:
-    """What this node is, for whoever works for it.
-
-    Args:
-        folder: where it keeps that.
-        identity: what it kept.
-        wants: voter, watcher or witness.
-
-    Attributes:
-        url: where it is reached over HTTP; empty until the server listens.
-        nonce: of this process.
-        local: its own SQLite.
-    """
-
-    def __init__(self, folder: NodeFolder, identity: NodeIdentity, wants: NodeType, local: LocalConsensusStore) -> None:
-        self.folder = folder
-        self.identity = identity
-        self.wants: NodeType = wants
-        self.local = local
-        self.url = ""
-        self.nonce = secrets.token_hex(8)
-
-    def remember(self, identity: NodeIdentity) -> None:
-        """Keep who the node is, durably."""
-        if identity != self.identity:
-            self.identity = self.folder.remember(identity)
 
 
 class Session:
@@ -201,8 +150,11 @@ class Session:
 
     def run(self, work: Awaitable[None], name: str) -> None:
         """Run something beside the rest, until it is done or the session ends."""
-        task: asyncio.Task[None] = asyncio.ensure_future(self._guarded(work, name))
-        task.set_name(f"cluster-{name.strip('_')}")
+        task = asyncio.get_running_loop().create_task(
+            self._guarded(work, name),
+            name=f"cluster-{name.strip('_')}",
+            context=contextvars.Context(),  # not bound by the deadline of a call that is being answered
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -251,7 +203,7 @@ class Session:
             term=self.lead.term,
             epoch=registry.epoch if registry else 0,
             tolerates=self.tolerates if self.leads else pulse.tolerates if pulse and leader_id else 0,
-            nodes=registry.documents() if registry else (),
+            nodes=_as_seen(registry.documents(), leader_id) if registry else (),
             place=identity.place,
             revision=self.tail.revision,
             leader_revision=self.tail.revision if self.leads else pulse.revision if pulse else 0,
@@ -467,8 +419,15 @@ class Session:
             await self._snapshot_due.wait()
             self._snapshot_due.clear()
             if self.registry is not None:
-                write_snapshot(self.me.folder.snapshot_path, self.tail.entries(), self.tail.revision)
+                self._write_snapshot()
             await asyncio.sleep(SNAPSHOT_PAUSE_S)
+
+    def _write_snapshot(self) -> None:
+        try:
+            write_snapshot(self.me.folder.snapshot_path, self.tail.entries(), self.tail.revision)
+        except (ClusterDataError, OSError) as error:
+            _logger.error("the copy of the decisions could not be written, the one before is kept: %s", error)
+            self._snapshot_due.set()
 
     async def _guarded(self, work: Awaitable[None], name: str) -> None:
         try:
@@ -482,6 +441,13 @@ class Session:
 def own_server(name: str, kind: str, routes: tuple[str, ...]) -> OwnServer:
     """Return a server that a node has to run."""
     return OwnServer(name, "witness" if kind == "witness" else "voter", routes)
+
+
+def _as_seen(documents: tuple[NodeDocument, ...], leader_id: str | None) -> tuple[NodeDocument, ...]:
+    """While this node knows no leader, nobody is shown as one."""
+    if leader_id is not None:
+        return documents
+    return tuple(replace(each, role="CANDIDATE") if each.role == "LEADER" else each for each in documents)
 
 
 def _is_in(registry: Registry, identity: NodeIdentity) -> bool:

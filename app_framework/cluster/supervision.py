@@ -69,6 +69,9 @@ class Supervision:
                     _logger.debug("the leader's work is tried again: %s", error)
                 except (FrameworkError, UserError) as error:
                     _logger.warning("the leader's work is tried again: %s", error)
+                except Exception:  # a leader that stops working is worse than one that reports a fault again and again
+                    _logger.exception("the leader's work failed and is tried again")
+                    await asyncio.sleep(SETTLED_S)
             pause_s = UNSETTLED_S if self._session.leads and not self._settled else LOOK_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -184,9 +187,9 @@ class Supervision:
     async def _start(self, server: VoteServer, registry: Registry) -> None:
         routes = [each.route for each in registry.servers if each.route and each.name != server.name]
         answer = await self._order(server.node, registry, "run", server=server.name, kind=server.kind, routes=routes)
-        if answer is None:
-            await asyncio.sleep(LOOK_S)
-        elif answer["route"] != server.route:
+        if answer is None or answer["route"] == server.route:
+            await asyncio.sleep(LOOK_S)  # it cannot be reached, or it runs and has not been seen by the others yet
+        else:
             await self._command(
                 "server_add",
                 "it runs",

@@ -17,7 +17,9 @@ import httpx
 from tests.acceptance.processes import AF, clean_environ
 
 DEADLINE_S = 45.0
-_POLL_S = 0.02
+_POLL_S = 0.05
+QUIET = "--server.access-log=false"
+"""The waiting of a test would fill the logs."""
 
 
 class ClusterNode:
@@ -45,7 +47,7 @@ class ClusterNode:
         self.ready_file.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._command, "--port", str(self.port), "--ready-file", str(self.ready_file), *more],
+                [*self._command, "--port", str(self.port), "--ready-file", str(self.ready_file), QUIET, *more],
                 cwd=self.folder,
                 env=clean_environ(),
                 stdout=log,

@@ -14,7 +14,7 @@ from app_framework.cluster.errors import UnreachableNodeError
 from app_framework.cluster.identity import NodeFolder
 from app_framework.cluster.memory_ground import MemoryGround, MemoryHub
 from app_framework.cluster.peers import PeerDoors
-from app_framework.cluster.session import ClusterRules
+from app_framework.cluster.rules import ClusterRules
 from app_framework.cluster.view import ClusterView
 from app_framework.errors import FrameworkError, UserError
 from app_framework.messaging.memory import MemoryNetwork

@@ -112,8 +112,8 @@ def test_what_is_not_there_cannot_be_changed(kind: StoreKind) -> None:
 
     async def use(store: ConsensusStore, other: ConsensusStore) -> None:
         revision = await store.create("gone", b"")
-        await store.delete("gone", revision)
-        for key, expected in (("gone", revision), ("never", 7), ("never", 0)):
+        mark = await store.delete("gone", revision)
+        for key, expected in (("gone", revision), ("gone", mark), ("never", 7), ("never", 0)):
             for attempt in (other.update(key, b"x", expected), other.delete(key, expected)):
                 with pytest.raises(ConflictError) as refused:
                     await attempt

@@ -38,7 +38,7 @@ def cluster_page_router(context: ApplicationContext, find: Callable[[], ClusterS
         view, decisions = service.view(), service.decisions()
         if format == "json":
             told = [decision.as_json() for decision in decisions]
-            return twin({**describe_node(context), "cluster": describe_cluster(view), "decisions": told})
+            return twin({**describe_node(context), **describe_cluster(view), "decisions": told})
         return render(
             "cluster.html",
             node=describe_node(context),
