@@ -415,16 +415,20 @@ class Session:
     # -- beside --------------------------------------------------------------------------------------------------
 
     async def _snapshot_forever(self) -> None:
+        """Keep a copy of the decisions on disk; a large one is written less often, for a tenth of the time at most."""
         while True:
             await self._snapshot_due.wait()
             self._snapshot_due.clear()
+            began_s = self.clock.monotonic_s()
             if self.registry is not None:
-                self._write_snapshot()
-            await asyncio.sleep(SNAPSHOT_PAUSE_S)
+                await self._write_snapshot()
+            await asyncio.sleep(max(SNAPSHOT_PAUSE_S, 10 * (self.clock.monotonic_s() - began_s)))
 
-    def _write_snapshot(self) -> None:
+    async def _write_snapshot(self) -> None:
+        """Write it beside the loop: the pulse does not wait for a disk."""
+        entries, revision = self.tail.entries(), self.tail.revision
         try:
-            write_snapshot(self.me.folder.snapshot_path, self.tail.entries(), self.tail.revision)
+            await asyncio.to_thread(write_snapshot, self.me.folder.snapshot_path, entries, revision)
         except (ClusterDataError, OSError) as error:
             _logger.error("the copy of the decisions could not be written, the one before is kept: %s", error)
             self._snapshot_due.set()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app_framework.cluster.local_store import LocalConsensusStore
+from app_framework.cluster.snapshot import read_snapshot
+from app_framework.cluster.store import ConsensusStore
 from tests.acceptance.cluster import Cluster, ClusterNode, cluster, until
 from tests.acceptance.writer import KEY, CounterWriter, look
 
@@ -16,6 +18,7 @@ from tests.acceptance.writer import KEY, CounterWriter, look
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 ROWS = 300
+MANY = 50_000
 STEPS = ("begin", "leader", "midcopy", "copied", "compared", "flipped", "scaling", "evacuated", "removed")
 
 
@@ -73,3 +76,38 @@ def test_the_machine_of_the_founder_dies_right_after_the_flip(tmp_path: Path) ->
 def test_the_founder_dies_at_every_step(tmp_path: Path, step: str, kind: str) -> None:
     """Kill -9 of the node, or of the node and its servers at once."""
     the_founder_dies(tmp_path, step if kind == "node" else f"{step}:machine")
+
+
+@pytest.mark.acceptance
+def test_ja10_a_node_that_comes_late_has_all_fifty_thousand_entries(tmp_path: Path) -> None:
+    """The same count and the same contents; the log holds the newest write of each entry and no more."""
+    with cluster(tmp_path) as nodes:
+        nodes.trio()
+        data_dirs = tuple(tmp_path / name / "data" for name in ("node1", "node2", "node3"))
+        look(data_dirs, put_many)
+        late = nodes.start("node4", "--peer", nodes["node1"].url).ready()
+        nodes.until_agreed(4, members=4)
+        expected = {entry.key: entry.value for entry in look(data_dirs, lambda store: store.entries("row"))}
+        assert len(expected) == MANY
+
+        def copied() -> dict[str, bytes]:
+            path = late.folder / "data" / "cluster" / "snapshot.json"
+            entries = read_snapshot(path).entries if path.exists() else ()
+            return {entry.key: entry.value for entry in entries if entry.key.startswith("row.")}
+
+        until(lambda: len(copied()) == MANY, "the copy is complete", late.log)
+        assert copied() == expected
+
+
+async def put_many(store: ConsensusStore) -> None:
+    """Write many entries, some of them twice."""
+    gate = asyncio.Semaphore(64)
+
+    async def put(number: int) -> None:
+        async with gate:
+            revision = await store.create(f"row.{number}", b"first")
+            if number % 100 == 0:
+                revision = await store.update(f"row.{number}", b"second", revision)
+
+    for start in range(0, MANY, 1000):
+        await asyncio.gather(*(put(number) for number in range(start, start + 1000)))
