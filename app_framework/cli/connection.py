@@ -72,7 +72,8 @@ def connecting(function: Callable[..., None]) -> Callable[..., None]:
     def connected(
         *, url: str | None, daemon: str | None, user: str | None, password: str | None, token: str | None, **others: Any
     ) -> None:
-        connection = Connection(url or daemon or DEFAULT_URL, user, _password(user, password), token)
+        # What is written comes before what AF_URL says, in either spelling.
+        connection = Connection(daemon or url or DEFAULT_URL, user, _password(user, password), token)
         function(connection, **others)
 
     for option in reversed(_OPTIONS):

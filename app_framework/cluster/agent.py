@@ -48,10 +48,9 @@ DEFAULT_CLUSTER = "Cluster"
 PEER_TIMEOUT_S = 5.0
 JOIN_PAUSE_S = 0.25
 ACTIVE_POLL_S = 0.02
-STOP_DELAY_S = 0.1
-"""How long a node that was told to stop waits, so that its answer gets away."""
 
 NATS_PURPOSE = "nats"
+NO_LEADER = "no node leads the cluster, because no majority of its voting nodes can be reached"
 
 
 class ClusterAgent:
@@ -371,7 +370,9 @@ class ClusterAgent:
         if session.is_active:
             return None
         if session.view().leader_id is None:
-            return "no node leads the cluster, because no majority of its voting nodes can be reached"
+            return (
+                session.trouble or "no node leads the cluster, because no majority of its voting nodes can be reached"
+            )
         return "the cluster has not seen this node yet"
 
     # -- what users ask ------------------------------------------------------------------------------------------

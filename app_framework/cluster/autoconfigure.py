@@ -32,7 +32,7 @@ from app_framework.boot import (
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.clock import Clock
 from app_framework.cluster.agent import ClusterAgent
-from app_framework.cluster.errors import ClusterDataError, NodeRefusedError
+from app_framework.cluster.errors import ClusterDataError, JetStreamMissingError, NodeRefusedError
 from app_framework.cluster.ground import Ground
 from app_framework.cluster.health import ClusterHealth
 from app_framework.cluster.identity import NodeFolder, cluster_folder
@@ -304,6 +304,17 @@ class ClusterAutoConfiguration:
     def explain_refusal(self, error: NodeRefusedError, environment: Environment) -> FailureAnalysis:
         """Say why the cluster does not let the node in."""
         return FailureAnalysis(f"The node could not join: {error}.", "Correct it and start again.")
+
+    @failure_analyzer
+    def explain_missing_streams(self, error: JetStreamMissingError, environment: Environment) -> FailureAnalysis:
+        """Say whose servers, and what they need."""
+        origin = environment.origin("nats.servers")
+        where = f" (nats.servers, {origin})" if origin else ""
+        return FailureAnalysis(
+            f"The servers {', '.join(error.servers)}{where} keep no streams, and the cluster's decisions live there.",
+            "Enable JetStream on them (jetstream {} in their configuration, or -js), or remove nats.servers: "
+            "then each node runs its own.",
+        )
 
     @failure_analyzer
     def explain_data(self, error: ClusterDataError, environment: Environment) -> FailureAnalysis:

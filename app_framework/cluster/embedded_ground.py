@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ ADMIN_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 0.5
 REMOVE_TIMEOUT_S = 0.5
 REMOVE_ATTEMPTS = 8
+FREE_BYTES_MIN = 64 << 20
 
 
 class EmbeddedGround:
@@ -118,6 +120,15 @@ class EmbeddedGround:
             jetstream=True,
         )
         return replace(identity, ports=dict(servers.ports)), servers.route(server.kind)
+
+    async def restart_server(self, name: str) -> None:
+        """A server that ran out of disk does not write again until it is started anew, also when there is room."""
+        if shutil.disk_usage(self._directory).free < FREE_BYTES_MIN:
+            raise UnstableError(f"the disk of {self._directory} is too full to start {name} again")
+        servers = self._running()
+        slot = next((slot for slot, known in servers.names.items() if known == name), None)
+        if slot is not None:
+            await servers.restart(slot)
 
     async def drop_servers(self, keep: Sequence[str]) -> None:
         """Stop the voting servers but these, and delete what they left."""

@@ -16,8 +16,10 @@ UserError
 ├── AnsweredError              what another node answered, in its words
 └── ClusterDataError           the node's own folder cannot be used: another process, another cluster, damaged
 FrameworkError
-└── StoreWriteError            the disk does not take what is to be decided
+└── JetStreamMissingError      the servers of nats.servers keep no streams
 ServiceUnavailableError
+├── StoreWriteError            the disk does not take what is to be decided; nothing was written
+├── PeerUnavailableError       another node cannot answer now, in its words
 ├── NoQuorumError              nothing was written: no majority of the voters can be reached
 ├── UnknownOutcomeError        no answer in time; the write may have happened
 ├── StoreMovedError            the truth has gone to another store; ask again there
@@ -380,7 +382,7 @@ class AnsweredError(UserError):
         return self.detail
 
 
-class StoreWriteError(FrameworkError):
+class StoreWriteError(ServiceUnavailableError):
     """The disk does not take what is to be decided; nothing was written.
 
     Attributes:
@@ -388,10 +390,46 @@ class StoreWriteError(FrameworkError):
         reason: what the disk says.
     """
 
+    code = "UNAVAILABLE"
+
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
         super().__init__(path, reason)
 
     def __str__(self) -> str:
-        return f"the decisions in {self.path} cannot be written: {self.reason}. Free the disk; nothing was acknowledged"
+        return f"the decisions in {self.path} cannot be written: {self.reason}. Make room; nothing was acknowledged"
+
+
+class PeerUnavailableError(ServiceUnavailableError):
+    """Another node cannot answer now; in its words.
+
+    Attributes:
+        url: of that node.
+        code: as in the HTTP table.
+        detail: its sentence.
+    """
+
+    def __init__(self, url: str, code: str, detail: str) -> None:
+        self.url = url
+        self.code = code
+        self.detail = detail
+        super().__init__(url, code, detail)
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class JetStreamMissingError(FrameworkError):
+    """The NATS servers that the node was given keep no streams.
+
+    Attributes:
+        servers: their addresses.
+    """
+
+    def __init__(self, servers: tuple[str, ...]) -> None:
+        self.servers = servers
+        super().__init__(servers)
+
+    def __str__(self) -> str:
+        return f"the servers {', '.join(self.servers)} keep no streams, and the cluster's decisions would live there"

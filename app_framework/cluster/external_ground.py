@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from app_framework.cluster.errors import NoQuorumError, UnstableError
+from app_framework.cluster.errors import JetStreamMissingError, NoQuorumError, UnstableError
 from app_framework.cluster.ground import QuorumStore
 from app_framework.cluster.identity import NodeIdentity, OwnServer, Place
 from app_framework.cluster.jetstream_store import JetStreamConsensusStore
@@ -14,6 +14,7 @@ from app_framework.errors import FrameworkError
 from app_framework.messaging.connection import NatsConnection
 from app_framework.messaging.messenger import Messenger
 from app_framework.messaging.nats_bus import NatsBus
+from app_framework.messaging.nats_source import ExternalNats
 
 REPLICAS = (3, 1)
 """Three copies where there are three servers with JetStream, else one."""
@@ -55,6 +56,7 @@ class ExternalGround:
     async def enter(self, identity: NodeIdentity, routes: Sequence[str]) -> NodeIdentity:
         """Connect."""
         if self._messenger is None:
+            await ExternalNats(self._connection).connection()  # they answer, let us in, and are not too old
             self._messenger = Messenger(await NatsBus.connect(self._connection, name=f"{identity.name}-cluster"))
         self._cluster_uid = identity.cluster_uid
         return identity
@@ -62,6 +64,9 @@ class ExternalGround:
     async def run_server(self, identity: NodeIdentity, server: OwnServer) -> tuple[NodeIdentity, str]:
         """Refuse: nobody's servers are run here."""
         raise UnstableError(f"server {server.name} is not this node's to run")
+
+    async def restart_server(self, name: str) -> None:
+        """Nothing gets stuck here."""
 
     async def drop_servers(self, keep: Sequence[str]) -> None:
         """There are none."""
@@ -84,7 +89,7 @@ class ExternalGround:
         """Make the stream of a new cluster, with as many copies as the servers can have.
 
         Raises:
-            NoQuorumError: the servers have no JetStream.
+            JetStreamMissingError: the servers have no JetStream.
         """
         store = self.quorum_store(identity)
         failure: FrameworkError | None = None
@@ -95,9 +100,7 @@ class ExternalGround:
                 failure = error
             else:
                 return store
-        raise NoQuorumError(
-            "the servers of nats.servers keep no streams. Enable JetStream on them, or use nats.embedded: true"
-        ) from failure
+        raise JetStreamMissingError(self._connection.servers) from failure
 
     async def scale(self, replicas: int) -> None:
         """Leave the copies to whoever runs the servers."""

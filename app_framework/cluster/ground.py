@@ -54,6 +54,13 @@ class Ground(Protocol):
     async def run_server(self, identity: NodeIdentity, server: OwnServer) -> tuple[NodeIdentity, str]:
         """Run a voting server, unless it runs; returns the identity with its ports, and its route."""
 
+    async def restart_server(self, name: str) -> None:
+        """Stop a voting server of this node and start it again; its store stays.
+
+        Raises:
+            UnstableError: the disk is too full for it.
+        """
+
     async def drop_servers(self, keep: Sequence[str]) -> None:
         """Stop every voting server but these, and delete the folders of those that do not run."""
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from app_framework.cluster.errors import StoreWriteError
 from app_framework.cluster.leadership import (
     Confirmed,
     Effect,
@@ -42,12 +43,15 @@ class LeadHolder:
     Attributes:
         state: what is known of the lead.
         since_s: since when this node leads, or led last.
+        trouble: why the lead cannot be taken or renewed; empty when nothing is known against it.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.state = Leadership(session.me.identity.name, session.me.nonce, session.rules.leader)
         self.since_s = 0.0
+        self.trouble = ""
+        self._told = ""
 
     def happen(self, event: Event) -> None:
         """Let the state machine of the lead know."""
@@ -64,7 +68,7 @@ class LeadHolder:
             case Probe(node=node):
                 self._session.run(self._probe(node), "probe")
             case Take(reason=reason):
-                _logger.info("taking the lead of cluster %r: %s", me.identity.cluster_id, reason)
+                self._tell_attempt(reason)
                 taken = self._hold(lambda registry: registry.led_by(me.identity.name, me.nonce), reason)
                 self._session.run(taken, "take")
             case Renew():
@@ -77,6 +81,12 @@ class LeadHolder:
             case Yield(reason=reason):
                 _logger.warning("this node does not lead any more: %s", reason)
                 self._session.tolerates = 0
+
+    def _tell_attempt(self, reason: str) -> None:
+        """Log the first of many attempts."""
+        level = logging.DEBUG if self._told else logging.INFO
+        _logger.log(level, "taking the lead of cluster %r: %s", self._session.me.identity.cluster_id, reason)
+        self._told = reason
 
     async def _hold(self, change: Callable[[Registry], Registry], reason: str) -> None:
         """Take or renew the lead by one compare-and-set."""
@@ -97,11 +107,13 @@ class LeadHolder:
                 written = await self._session.written(changed, revision)
         except (FrameworkError, UserError, TimeoutError) as error:
             _logger.debug("the lead could not be taken or renewed: %s", error)
+            self.trouble = str(error) if isinstance(error, StoreWriteError) else ""
             self.happen(Failed())
             return
         if not written:
             self.happen(Failed(conflict=True))
             return
+        self.trouble = self._told = ""
         self.happen(Confirmed(changed.term, changed.lease.sequence, sent_s))
         if taking:
             await self._session.log.note("lead", self._session.me.identity.name, reason)

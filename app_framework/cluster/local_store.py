@@ -30,6 +30,7 @@ from app_framework.cluster.errors import (
     EntryExistsError,
     NoQuorumError,
     StoreMovedError,
+    StoreWriteError,
     UnknownOutcomeError,
 )
 from app_framework.cluster.store import Change, Entry, check_key, check_value
@@ -352,6 +353,10 @@ def _opened(path: Path | None, first_revision: int) -> sqlite3.Connection:
     return db
 
 
+_NOTHING_WRITTEN = frozenset({"SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
+"""Failures of a commit that come before its last frame, which is the one that counts."""
+
+
 @contextmanager
 def _transaction(db: sqlite3.Connection, key: str) -> Iterator[None]:
     """All or nothing; only a commit that fails leaves it open which of them."""
@@ -362,13 +367,15 @@ def _transaction(db: sqlite3.Connection, key: str) -> Iterator[None]:
         if db.in_transaction:
             db.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
-            raise NoQuorumError(f"the node's own store cannot be written: {error}") from error
+            raise StoreWriteError("the node's own SQLite", str(error)) from error
         raise
     try:
         db.execute("COMMIT")
     except sqlite3.Error as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
+        if error.sqlite_errorname in _NOTHING_WRITTEN:
+            raise StoreWriteError("the node's own SQLite", str(error)) from error
         raise UnknownOutcomeError(key) from error
 
 

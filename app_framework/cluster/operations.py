@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from app_framework.cluster.errors import (
@@ -40,7 +40,7 @@ class Operations:
         session: Session,
         peers: PeerDoors,
         secret: ClusterSecret | None,
-        stop_soon: Callable[[], Awaitable[None]],
+        stop_soon: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._session = session
         self._peers = peers

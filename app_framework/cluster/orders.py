@@ -38,6 +38,9 @@ class Orders:
                 return {}
             case "run":
                 return await self._run_server(str(order["server"]), str(order["kind"]), tuple(order["routes"]))
+            case "restart":
+                await self._session.ground.restart_server(str(order["server"]))
+                return {}
             case "drop":
                 return await self._drop_server(str(order["server"]))
         raise UserError(f"nobody can order {what!r}")

@@ -17,8 +17,8 @@ from app_framework.cluster.errors import (
     ConflictError,
     NodeNameInUseError,
     NodeRefusedError,
-    NoQuorumError,
     NotLeaderError,
+    PeerUnavailableError,
     UnreachableNodeError,
     WrongSecretError,
 )
@@ -95,12 +95,10 @@ def refusal(url: str, status: int, problem: Body) -> Exception:
     if code == "NOT_LEADER":
         leader = problem.get("leader")
         return NotLeaderError(str(leader) if leader else None)
-    if code == "NO_QUORUM":
-        return NoQuorumError(detail)
     if status == 404 and code == "NOT_FOUND":
         return UnreachableNodeError(url, "the node that answers there has no cluster section")
     if status >= 500 or status == 429:
-        return UnreachableNodeError(url, detail)
+        return PeerUnavailableError(url, code or "UNAVAILABLE", detail)
     return PeerRefusedError(url, code or "CONFLICT", detail)
 
 

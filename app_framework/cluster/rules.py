@@ -24,7 +24,7 @@ class ClusterRules:
     """
 
     pulse_s: float = 0.5
-    tick_s: float = 0.1
+    tick_s: float = 0.2
     leader: LeaderRules = field(default=LeaderRules())
     supervisor: SupervisorRules = field(default=SupervisorRules())
     voters_max: int = VOTERS_MAX

@@ -114,6 +114,14 @@ class ServerSet:
         self._watches[slot] = asyncio.create_task(self._watch(slot, server), name=f"nats-server-{slot}")
         return server
 
+    async def restart(self, slot: str) -> None:
+        """Stop the server in a slot and start it again."""
+        server = self._servers[slot]
+        await self.stop(slot)
+        await server.start()
+        self._servers[slot] = server
+        self._watches[slot] = asyncio.create_task(self._watch(slot, server), name=f"nats-server-{slot}")
+
     async def stop(self, slot: str) -> None:
         """Stop the server in a slot, when there is one."""
         watch = self._watches.pop(slot, None)

@@ -11,8 +11,9 @@ import contextlib
 import contextvars
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from app_framework.clock import Clock
 from app_framework.cluster import registry as document
@@ -27,7 +28,7 @@ from app_framework.cluster.errors import (
     UnknownOutcomeError,
 )
 from app_framework.cluster.ground import Ground
-from app_framework.cluster.identity import KnownPeer, NodeIdentity, OwnServer, Place
+from app_framework.cluster.identity import KnownPeer, NodeIdentity, Place
 from app_framework.cluster.lead import LeadHolder
 from app_framework.cluster.leadership import (
     Event,
@@ -98,6 +99,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Subscription] = []
         self._snapshot_due = asyncio.Event()
+        self._snapshot_failed = False
         self._stopping = False
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -148,15 +150,20 @@ class Session:
         if self.store is not self.me.local:
             await self.store.close()
 
-    def run(self, work: Awaitable[None], name: str) -> None:
+    def run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run something beside the rest, until it is done or the session ends."""
         task = asyncio.get_running_loop().create_task(
-            self._guarded(work, name),
+            work,
             name=f"cluster-{name.strip('_')}",
             context=contextvars.Context(),  # not bound by the deadline of a call that is being answered
         )
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("%s failed", task.get_name(), exc_info=error)
 
     # -- what is known -------------------------------------------------------------------------------------------
 
@@ -174,6 +181,11 @@ class Session:
     def led_since_s(self) -> float:
         """Since when this node leads, or led last."""
         return self._lead.since_s
+
+    @property
+    def trouble(self) -> str:
+        """Why this node cannot lead though it may; empty when nothing is known against it."""
+        return self._lead.trouble
 
     def happen(self, event: Event) -> None:
         """Let the state machine of the lead know."""
@@ -305,7 +317,10 @@ class Session:
             for each in registry.members
             if each.id != self.me.identity.name and each.route
         )
-        self.me.remember(replace(self.me.identity, peers=peers))
+        try:
+            self.me.remember(replace(self.me.identity, peers=peers))
+        except OSError as error:  # it is only how the cluster is found again; the next change is another chance
+            _logger.error("the members could not be remembered: %s", error)
         for gone in {each.id for each in before.members} - {each.id for each in registry.members} if before else ():
             self.board.forget(gone)
         self._snapshot_due.set()
@@ -430,21 +445,14 @@ class Session:
         try:
             await asyncio.to_thread(write_snapshot, self.me.folder.snapshot_path, entries, revision)
         except (ClusterDataError, OSError) as error:
-            _logger.error("the copy of the decisions could not be written, the one before is kept: %s", error)
+            if not self._snapshot_failed:
+                _logger.error("the copy of the decisions cannot be written, the one before is kept: %s", error)
+            self._snapshot_failed = True
             self._snapshot_due.set()
-
-    async def _guarded(self, work: Awaitable[None], name: str) -> None:
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            _logger.exception("the cluster's %s failed", name.strip("_"))
-
-
-def own_server(name: str, kind: str, routes: tuple[str, ...]) -> OwnServer:
-    """Return a server that a node has to run."""
-    return OwnServer(name, "witness" if kind == "witness" else "voter", routes)
+        else:
+            if self._snapshot_failed:
+                _logger.info("the copy of the decisions is written again")
+            self._snapshot_failed = False
 
 
 def _as_seen(documents: tuple[NodeDocument, ...], leader_id: str | None) -> tuple[NodeDocument, ...]:

@@ -35,9 +35,11 @@ from app_framework.messaging.errors import MessengerError
 
 _logger = logging.getLogger(__name__)
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 UNSETTLED_S = 0.1
-SETTLED_S = 2.0
+SETTLED_S = 5.0
+STUCK_S = 15.0
+RESTART_PAUSE_S = 60.0
 MOVE_RETRY_S = 2.0
 ORDER_TIMEOUT_S = 10.0
 
@@ -58,6 +60,8 @@ class Supervision:
         self._settled = False
         self._waiting = ""
         self._finished_term = 0
+        self._behind_since_s: dict[str, float] = {}
+        self._restarted_s = -1e9
 
     async def run(self) -> None:
         """Work whenever this node leads, until it is cancelled."""
@@ -153,9 +157,24 @@ class Supervision:
             self._settled = True
             return
         session.tolerates = tolerates(registry, seen.group, seen.replicas)
+        await self._mend_stuck(registry, seen)
         step = next_step(registry, seen, session.rules.voters_max)
         self._settled = isinstance(step, Settled) and not first
         await self._take(step, registry)
+
+    async def _mend_stuck(self, registry: Registry, seen: Observation) -> None:
+        """Start a voter again that stays behind though its node is well: after a full disk a server needs that."""
+        now_s = self._clock.monotonic_s()
+        node_of = {server.name: server.node for server in registry.servers}
+        well = {each.id for each in registry.members if each.status == "ACTIVE"}
+        behind = {name for name, current in seen.group.items() if not current and node_of.get(name) in well}
+        self._behind_since_s = {name: self._behind_since_s.get(name, now_s) for name in behind}
+        for name, since_s in self._behind_since_s.items():
+            if now_s - since_s >= STUCK_S and now_s - self._restarted_s >= RESTART_PAUSE_S:
+                self._restarted_s = now_s
+                _logger.warning("voter %s has been behind for %.0f s and is started again", name, now_s - since_s)
+                await self._order(node_of[name], registry, "restart", server=name)
+                return
 
     async def _take(self, step: Step, registry: Registry) -> None:
         if not isinstance(step, (Settled, Wait)):

@@ -72,4 +72,6 @@ class Tail:
                 self._moved()
             except (FrameworkError, UserError) as error:
                 _logger.debug("following the store failed, it is tried again: %s", error)
+            except Exception:  # a node that follows nothing any more shows yesterday's members for ever
+                _logger.exception("following the store failed and is tried again")
             await asyncio.sleep(RETRY_S)
