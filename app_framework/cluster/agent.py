@@ -27,11 +27,10 @@ from app_framework.cluster.errors import (
 from app_framework.cluster.founding import founded, is_fresh
 from app_framework.cluster.ground import Ground
 from app_framework.cluster.identity import NodeFolder, NodeIdentity
-from app_framework.cluster.local_store import LocalConsensusStore
 from app_framework.cluster.node_self import NodeSelf
 from app_framework.cluster.operations import Operations
 from app_framework.cluster.orders import Orders
-from app_framework.cluster.peer_service import PeerService
+from app_framework.cluster.peer_service import PeerService, foreign_cluster
 from app_framework.cluster.peers import PeerDoors, check_signature, is_final, signed, url_of
 from app_framework.cluster.raft_status import raft_status
 from app_framework.cluster.registry import KEY
@@ -93,12 +92,7 @@ class ClusterAgent:
         view_changed: Callable[[ClusterView], None] = lambda view: None,
         entered: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        try:
-            identity = folder.identity(name, default_name)
-            local = LocalConsensusStore(folder.store_path)
-        except BaseException:
-            folder.close()
-            raise
+        self._me = NodeSelf.opened(folder, name, default_name, wants)
         self._folder = folder
         self._ground = ground
         self._peers = peers
@@ -111,7 +105,6 @@ class ClusterAgent:
         self._stop_node = stop_node
         self._view_changed = view_changed
         self._entered = entered
-        self._me = NodeSelf(folder, identity, wants, local)
         self._session: Session | None = None
         self._joining: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
@@ -157,6 +150,7 @@ class ClusterAgent:
         session = self._session
         if session is not None:
             session.run(self._announce(session), "announce")
+            session.run(self._check_seeds(), "check-seeds")
             await self._active_within(self._rules.join_timeout_s)
             return
         if not self._seeds:
@@ -262,7 +256,7 @@ class ClusterAgent:
         """Ask one seed after the other until the node is a member, or is refused."""
         while self._session is None:
             for seed in self._seeds:
-                self._why_not = f"it asks {seed} to join"
+                self._why_not = f"it has asked {seed} to let it in, and waits for the answer"
                 try:
                     await self._join_at(seed)
                     return
@@ -272,7 +266,8 @@ class ClusterAgent:
                     if is_final(error):
                         self._failed = error
                         return
-                    self._why_not = f"no member could be reached to join: {error}"
+                    why = error.fact if isinstance(error, UnreachableNodeError) else str(error)
+                    self._why_not = f"no member could be reached to join: {why}; it goes on trying"
             await asyncio.sleep(JOIN_PAUSE_S)
 
     async def _join_at(self, url: str) -> None:
@@ -303,6 +298,10 @@ class ClusterAgent:
             if answer.get("self"):
                 raise UnreachableNodeError(url, "it is this node itself")
             await self._accept(answer)
+
+    async def _check_seeds(self) -> None:
+        foreign = await foreign_cluster(self._seeds, self._me.identity, self._peers, self._secret)
+        self._failed = self._failed or foreign
 
     async def _accept(self, answer: Mapping[str, Any]) -> None:
         """Enter the cluster that has let the node in; what it had is dropped, it was fresh."""
@@ -381,8 +380,7 @@ class ClusterAgent:
         """Return what this node knows now."""
         if self._session is not None:
             return self._session.view()
-        cluster = self._cluster_id or ""
-        return ClusterView(True, cluster, self.node_name, "PASSIVE", None, None, 0, 0, 0, ())
+        return ClusterView(True, self._cluster_id or "", self.node_name, "PASSIVE", None, None, 0, 0, 0, ())
 
     def decisions(self) -> tuple[Decision, ...]:
         """Return the last decisions."""
@@ -400,11 +398,11 @@ class ClusterAgent:
 
     @property
     def epochs_behind(self) -> int:
-        """How many changes of the members other nodes know, and this one does not yet."""
+        """How many changes of the members others know, and this node does not yet."""
         return max(0, self._heard_epoch - self.epoch)
 
     def status(self) -> Mapping[str, Any]:
-        """Return what `GET /raft/rpc/status` shows."""
+        """See `ClusterService`."""
         return raft_status(self.view(), self._session.registry if self._session else None)
 
     @property

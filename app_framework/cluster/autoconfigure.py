@@ -302,8 +302,16 @@ class ClusterAutoConfiguration:
 
     @failure_analyzer
     def explain_refusal(self, error: NodeRefusedError, environment: Environment) -> FailureAnalysis:
-        """Say why the cluster does not let the node in."""
-        return FailureAnalysis(f"The node could not join: {error}.", "Correct it and start again.")
+        """Say who does not let the node in, why, and where the node's side of it is set."""
+        said, _, advice = str(error).rpartition(". ")
+        if not said:
+            said, advice = advice, "Correct it and start again"
+        facts = [f"answered by {error.node}"] if "://" in error.node else []
+        keys = [key for key in ("cluster.id", "cluster.node.name", "cluster.secret") if key in advice]
+        facts += [f"{key}: {environment.origin(key)}" for key in keys if environment.contains(key)]
+        beside = f" ({'; '.join(facts)})" if facts else ""
+        description = f"{said[:1].upper()}{said[1:]}{beside}."
+        return FailureAnalysis(description, f"{advice}.")
 
     @failure_analyzer
     def explain_missing_streams(self, error: JetStreamMissingError, environment: Environment) -> FailureAnalysis:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Act = Callable[[str, dict[str, Any]], Awaitable[Mapping[str, Any]]]
 
 ATTEMPT_PAUSE_S = 0.1
+ANSWER_MARGIN_S = 0.5
+NO_LEADER = "no node leads, because no majority of the voting nodes can be reached"
 CALL_TIMEOUT_MIN_S = 0.5
 
 
@@ -66,16 +68,20 @@ class NodeCalls:
             await asyncio.sleep(ATTEMPT_PAUSE_S)
 
     def _gave_up(self, error: Exception) -> Exception:
-        if isinstance(error, NotLeaderError) and error.leader is None:
-            return NoQuorumError("no node leads, because no majority of the voting nodes can be reached")
-        return error if isinstance(error, NotLeaderError) else UnstableError(f"the leader does not answer ({error})")
+        """Return what whoever asked is told at the end."""
+        identity = self._session.me.identity
+        if isinstance(error, NotLeaderError):
+            return error if error.leader is not None else NoQuorumError(NO_LEADER)
+        if identity.place == "sqlite" and not identity.holds_truth:
+            return NoQuorumError(f"node {identity.founder!r}, which keeps the decisions of two nodes, does not answer")
+        return UnstableError(f"the leader {self._session.lead.holder or ''} does not answer".replace("  ", " "))
 
     async def _forward(self, what: str, args: Mapping[str, Any], deadline_s: float) -> Mapping[str, Any]:
         leader_id = self._session.lead.leader(self._session.clock.monotonic_s())
         leader = self._session.registry.member(leader_id) if self._session.registry and leader_id else None
         if leader is None:
             raise NotLeaderError(None)
-        left_s = max(deadline_s - self._session.clock.monotonic_s(), CALL_TIMEOUT_MIN_S)
+        left_s = max(deadline_s - self._session.clock.monotonic_s(), CALL_TIMEOUT_MIN_S) + ANSWER_MARGIN_S
         return await self.call(leader.uid, "ask", {"what": what, **args}, timeout_s=left_s)
 
     async def call(self, uid: str, service: str, body: Mapping[str, Any], *, timeout_s: float) -> Mapping[str, Any]:

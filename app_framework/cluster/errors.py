@@ -226,15 +226,22 @@ class UnreachableNodeError(UserError):
     Attributes:
         url: as it was given.
         reason: what happened.
+        action: what to do about it.
     """
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, action: str = "Start it first, then register its URL") -> None:
         self.url = url
         self.reason = reason
-        super().__init__(url, reason)
+        self.action = action
+        super().__init__(url, reason, action)
+
+    @property
+    def fact(self) -> str:
+        """The sentence without the advice, for whoever did not register anything."""
+        return f"no node answers at {self.url}: {self.reason}"
 
     def __str__(self) -> str:
-        return f"no node answers at {self.url}: {self.reason}. Start it first, then register its URL"
+        return f"{self.fact}. {self.action}"
 
 
 class ClusterDataError(UserError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app_framework.boot import Health
+from app_framework.boot import Health, HealthIndicator
 from app_framework.cluster.node import ClusterNode
 
 
-class ClusterHealth:
+class ClusterHealth(HealthIndicator):
     """Health of the membership: UP while the node is ACTIVE and somebody leads.
 
     A node that cannot see a majority is UNKNOWN and not DOWN: a restart would not mend it, it serves what it can alone,

@@ -293,7 +293,7 @@ def _candidate(state: Leadership, rank: int, now_s: float) -> tuple[Leadership, 
     if state.holder is None:
         first = state.successor in (state.me, None)
         if now_s - state.changed_s >= (0 if first and not stagger_s else 0 if first else rules.suspect_s + stagger_s):
-            return _take(state, now_s, "the lead was given back")
+            return _take(state, now_s, "the lead was given back" if state.term else "the cluster is new")
         return state, ()
     silent_s = now_s - max(state.changed_s, state.heard_s)
     if now_s - state.changed_s >= rules.ttl_s + stagger_s and silent_s >= 0:

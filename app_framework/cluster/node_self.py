@@ -31,6 +31,19 @@ class NodeSelf:
         self.url = ""
         self.nonce = secrets.token_hex(8)
 
+    @classmethod
+    def opened(cls, folder: NodeFolder, name: str | None, default_name: str, wants: NodeType) -> NodeSelf:
+        """Return who lives in a folder, with its store; the folder is free again when that fails.
+
+        Raises:
+            ClusterDataError: the folder is another node's, or damaged.
+        """
+        try:
+            return cls(folder, folder.identity(name, default_name), wants, LocalConsensusStore(folder.store_path))
+        except BaseException:
+            folder.close()
+            raise
+
     def remember(self, identity: NodeIdentity) -> None:
         """Keep who the node is, durably."""
         if identity != self.identity:

@@ -70,7 +70,7 @@ class Operations:
             raise WrongClusterError(node, registry.cluster_id, str(wanted), advice)
         member = {key: str(args[key]) for key in ("uid", "url", "route", "wants")}
         known = registry.member(node) if registry is not None else None
-        reason = "it asks to join" if known is None else "it is back"
+        reason = "it asks to join" if known is None else "it tells where it is reached"
         command = Command(secrets.token_hex(8), "cluster_register", {"node": node, **member}, reason)
         result = await session.log.execute(command)
         identity = session.me.identity
@@ -95,10 +95,12 @@ class Operations:
         me = session.me
         offer = {"cluster_id": me.identity.cluster_id, "cluster_uid": me.identity.cluster_uid, "leader": me.url}
         invitation = signed(offer, self._secret, "invite")
-        answer = await self._peers.call(url, "invite", invitation, timeout_s=session.rules.command_timeout_s)
+        # Whoever asked through another node must still be there for the answer.
+        patience_s, began_s = session.rules.command_timeout_s, session.clock.monotonic_s()
+        answer = await self._peers.call(url, "invite", invitation, timeout_s=0.5 * patience_s)
         check_signature(answer, self._secret, f"invite/{invitation['nonce']}", url)
         node = str(answer["node"])
-        deadline_s = session.clock.monotonic_s() + session.rules.command_timeout_s
+        deadline_s = began_s + 0.9 * patience_s
         while session.clock.monotonic_s() < deadline_s:
             member = session.registry.member(node) if session.registry else None
             if session.registry is not None and member is not None and member.status == "ACTIVE":

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
-from app_framework.cluster.errors import NotLeaderError, UnknownDoorError
-from app_framework.cluster.peers import check_signature, signed
+from app_framework.cluster.errors import NotLeaderError, UnknownDoorError, WrongClusterError
+from app_framework.cluster.identity import NodeIdentity
+from app_framework.cluster.peers import PeerDoors, check_signature, signed
 from app_framework.cluster.registry import NODE_NAME
 from app_framework.cluster.view import NodeType
-from app_framework.errors import UserError
+from app_framework.errors import FrameworkError, UserError
 from app_framework.security.secret import ClusterSecret
 
 if TYPE_CHECKING:
     from app_framework.cluster.agent import ClusterAgent
 
+HELLO_TIMEOUT_S = 5.0
 JOIN_ARGS = ("node", "uid", "url", "route", "wants", "cluster")
 
 
@@ -43,6 +46,8 @@ class PeerService:
                 return await self._joined(body)
             case "invite":
                 return await self._invited(body)
+            case "hello":
+                return self._greeted(body)
         raise UnknownDoorError(door)
 
     async def _joined(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -58,14 +63,36 @@ class PeerService:
         check_joining(args)
         return signed(await session.calls.ask_leader("join", args), self._secret, f"join/{nonce}")
 
+    def _greeted(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A node wants to know which cluster this is."""
+        node, nonce = _text(body, "node"), _text(body, "nonce")
+        check_signature(body, self._secret, "hello", node)
+        identity = self._agent.identity
+        known = {"cluster_id": identity.cluster_id, "cluster_uid": identity.cluster_uid}
+        return signed(known, self._secret, f"hello/{nonce}")
+
     async def _invited(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A member was asked to register this node."""
         leader, nonce = _text(body, "leader"), _text(body, "nonce")
         identity = self._agent.identity
-        check_signature(body, self._secret, "invite", identity.name)
+        check_signature(body, self._secret, "invite", identity.name, invited=True)
         answer = signed({"node": identity.name, "uid": identity.uid}, self._secret, f"invite/{nonce}")
         await self._agent.invited_by(leader, _text(body, "cluster_id"), _text(body, "cluster_uid"))
         return answer
+
+
+async def foreign_cluster(
+    seeds: Sequence[str], identity: NodeIdentity, peers: PeerDoors, secret: ClusterSecret | None
+) -> WrongClusterError | None:
+    """Return the error of a node one of whose peers belongs to another cluster than its folder: one is a mistake."""
+    for seed in seeds:
+        call = signed({"node": identity.name}, secret, "hello")
+        with suppress(FrameworkError, UserError):  # who does not answer is looked for by the cluster itself
+            answer = await peers.call(seed, "hello", call, timeout_s=HELLO_TIMEOUT_S)
+            if answer.get("cluster_uid") not in ("", None, identity.cluster_uid):
+                advice = "Start it with an empty folder (app.data-dir), or without that peer"
+                return WrongClusterError(identity.name, str(answer["cluster_id"]), identity.cluster_id, advice)
+    return None
 
 
 def check_joining(args: Mapping[str, Any]) -> None:

@@ -29,6 +29,8 @@ Body = Mapping[str, Any]
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 
+_CORRECT = "Correct the URL; it is that of the node's HTTP server, such as http://localhost:8081"
+
 
 class PeerDoors(Protocol):
     """How to reach another node by URL."""
@@ -58,15 +60,15 @@ class HttpPeers:
             async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
                 answer = await client.post(target, json=dict(body))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-            raise UnreachableNodeError(url, _reason(error)) from error
+            raise UnreachableNodeError(url, *_what_happened(error)) from error
         if len(answer.content) > ANSWER_BYTES_MAX:
-            raise UnreachableNodeError(url, "its answer is too large")
+            raise UnreachableNodeError(url, "its answer is too large", _CORRECT)
         try:
             content = answer.json()
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            raise UnreachableNodeError(url, f"something else answers there ({answer.status_code})")
+            raise UnreachableNodeError(url, f"something else answers there ({answer.status_code})", _CORRECT)
         if answer.status_code == 200:
             return content
         raise refusal(url, answer.status_code, content)
@@ -111,8 +113,17 @@ def signed(body: Body, secret: ClusterSecret | None, purpose: str, nonce: str = 
     return content
 
 
-def check_signature(body: Body, secret: ClusterSecret | None, purpose: str, node: str) -> None:
+def check_signature(
+    body: Body, secret: ClusterSecret | None, purpose: str, node: str, *, invited: bool = False
+) -> None:
     """Refuse a body whose sender does not hold the secret.
+
+    Args:
+        body: what came.
+        secret: of the node that checks.
+        purpose: of the call.
+        node: which one would join; the error names it.
+        invited: whether the node that checks is the one that would join.
 
     Raises:
         WrongSecretError: there is no proof, a wrong one, or one where no secret is configured.
@@ -120,20 +131,33 @@ def check_signature(body: Body, secret: ClusterSecret | None, purpose: str, node
     proof = body.get("proof")
     if secret is None:
         if proof is not None:
-            raise WrongSecretError(node, cluster_has_one=False)
+            raise WrongSecretError(node, cluster_has_one=invited)
         return
     content = {key: value for key, value in body.items() if key != "proof"}
     if not isinstance(proof, str) or not hmac.compare_digest(proof, secret.proof(purpose, _canonical(content))):
-        raise WrongSecretError(node)
+        raise WrongSecretError(node, cluster_has_one=not invited or proof is not None)
 
 
 def _canonical(content: Body) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return "no connection" if "All connection attempts failed" in text else text
+def _what_happened(error: Exception) -> tuple[str, str]:
+    """Return what was wrong with the way to a node, and what to do about it."""
+    import httpx
+
+    text = str(error)
+    if isinstance(error, httpx.TimeoutException):
+        return "it does not answer in time", "Check the URL, and that the node there is not stuck"
+    if isinstance(error, httpx.ConnectError):
+        if "SSL" in text:
+            return "it does not speak https", _CORRECT
+        if "Name or service" in text or "getaddrinfo" in text or "resolution" in text:
+            return "nobody knows its host", _CORRECT
+        return "nothing listens there", "Start it first, then register its URL"
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return "what listens there is no node", _CORRECT
+    return text or type(error).__name__, _CORRECT
 
 
 def is_final(error: Exception) -> bool:

@@ -5,7 +5,7 @@
 >>> registry = registry.after(Command("1", "cluster_register", b))
 >>> proposals = supervise(registry, {"b": Report(heard_s=99.8)}, watching_since_s=90.0, now_s=100.0)
 >>> [proposal.reason for proposal in proposals]
-['its pulse is heard again']
+['its pulse is heard']
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _changes(
     reasons = []
     if member.status == "INACTIVE":
         changes["status"] = "ACTIVE"
-        reasons.append("its pulse is heard again")
+        reasons.append("its pulse is heard")
     if report.url and report.url != member.url:
         changes["url"] = report.url
         reasons.append(f"it is reached at {report.url} now")
