@@ -78,6 +78,13 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """A node has said that it stops."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Probed:
     """Whether the route of a node answered."""
 
@@ -106,7 +113,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Observed | Heard | Probed | Confirmed | Failed | Tick
+Event = Observed | Heard | Gone | Probed | Confirmed | Failed | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,11 @@ def step(state: Leadership, event: Event, now_s: float) -> tuple[Leadership, tup
                 state = replace(state, heard_s=now_s)
                 if state.state == "CANDIDATE" and not state.busy:
                     state = replace(state, state="FOLLOWER")
+            return state, ()
+        case Gone(node=node):
+            if node == state.holder and not state.leads:
+                over_s = now_s - state.rules.ttl_s
+                state = replace(state, heard_s=over_s, changed_s=over_s)
             return state, ()
         case Probed(node=node, reachable=reachable):
             if reachable or node != state.holder or state.rank is None or not _may_ask(state, now_s):

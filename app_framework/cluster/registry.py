@@ -166,8 +166,8 @@ class Registry:
 
     def member(self, node: str) -> Member | None:
         """Return a member by id or URL."""
-        url = node.rstrip("/")
-        return next((each for each in self.members if each.id == node or each.url == url), None)
+        url = place_of(node)
+        return next((each for each in self.members if each.id == node or place_of(each.url) == url), None)
 
     def existing(self, node: str) -> Member:
         """Return a member by id or URL.
@@ -354,6 +354,15 @@ def tag_number(number: int) -> str:
         number, letter = divmod(number - 1, 26)
         letters = chr(ord("A") + letter) + letters
     return letters
+
+
+def place_of(url: str) -> str:
+    """Return a URL in the form in which two are compared: people write localhost, nodes 127.0.0.1.
+
+    >>> place_of("http://localhost:8082/")
+    'http://127.0.0.1:8082'
+    """
+    return url.rstrip("/").replace("://localhost:", "://127.0.0.1:", 1)
 
 
 def eligible(members: Iterable[Member]) -> Iterator[Member]:

@@ -32,6 +32,7 @@ from app_framework.cluster.identity import KnownPeer, NodeIdentity, Place
 from app_framework.cluster.lead import LeadHolder
 from app_framework.cluster.leadership import (
     Event,
+    Gone,
     Heard,
     Leadership,
     Observed,
@@ -53,6 +54,7 @@ from app_framework.messaging.errors import MessengerError
 _logger = logging.getLogger(__name__)
 
 SNAPSHOT_PAUSE_S = 1.0
+CATCH_UP_S = 1.0
 ATTEMPT_PAUSE_S = 0.1
 
 
@@ -100,6 +102,7 @@ class Session:
         self._subscriptions: list[Subscription] = []
         self._snapshot_due = asyncio.Event()
         self._snapshot_failed = False
+        self._caught_up_s = 0.0
         self._stopping = False
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -405,6 +408,13 @@ class Session:
                 await self.send_pulse()
             await asyncio.sleep(self.rules.pulse_s)
 
+    def _catch_up(self, pulse: Pulse) -> None:
+        """Read what the leader knows where the tail does not bring it: while servers change it may be late."""
+        now_s = self.clock.monotonic_s()
+        if pulse.revision > self.tail.revision and now_s - self._caught_up_s >= CATCH_UP_S:
+            self._caught_up_s = now_s
+            self.run(self.read_once(), "catch-up")
+
     async def _tick_forever(self) -> None:
         while True:
             self.happen(Tick())
@@ -420,8 +430,11 @@ class Session:
             return  # a node that was refused, or is gone
         new = self.board.last(pulse.id) is None or pulse.stopping
         self.board.hear(pulse, self.clock.monotonic_s())
-        if pulse.state == "LEADER":
+        if pulse.stopping:
+            self.happen(Gone(pulse.id))
+        elif pulse.state == "LEADER":
             self.happen(Heard(pulse.id, pulse.term))
+            self._catch_up(pulse)
             if pulse.place != identity.place and pulse.term >= self.lead.term and not identity.holds_truth:
                 self.use_place(pulse.place, pulse.founder, pulse.founder_uid)
         if new and self.leads:

@@ -156,7 +156,7 @@ class Supervision:
             session.tolerates = max(0, len(active) - 1)
             self._settled = True
             return
-        session.tolerates = tolerates(registry, seen.group, seen.replicas)
+        session.tolerates = tolerates(registry, seen)
         await self._mend_stuck(registry, seen)
         step = next_step(registry, seen, session.rules.voters_max)
         self._settled = isinstance(step, Settled) and not first

@@ -166,27 +166,36 @@ def _witness(registry: Registry) -> VoteServer | None:
     return next((each for each in registry.servers if each.kind == "witness"), None)
 
 
-def tolerates(registry: Registry, group: Mapping[str, bool], replicas: int) -> int:
-    """Return how many more machines with a vote may die, in the worst order, before nothing can be decided.
+def tolerates(registry: Registry, seen: Observation) -> int:
+    """Return how many more machines with a vote may die, in the worst order, before something cannot be decided.
+
+    Both groups need their majority: that of the store, and the meta group, in which a server that was stopped counts
+    until it is removed.
 
     Args:
         registry: tells whose server is whose.
-        group: the servers with a copy, to whether it is current; those that are not count as dead already.
-        replicas: how many copies there should be.
+        seen: the servers, to whether they are up and current; those that are not count as dead already.
 
     >>> servers = (VoteServer("a-1", "a"), VoteServer("a-w", "a", "witness"), VoteServer("b-1", "b"))
-    >>> tolerates(Registry("C", "c", servers=servers), {"a-1": True, "a-w": True, "b-1": True}, 3)
+    >>> up = {"a-1": True, "a-w": True, "b-1": True}
+    >>> tolerates(Registry("C", "c", servers=servers), Observation(up, up, replicas=3))
     0
     """
     node_of = {server.name: server.node for server in registry.servers}
+    store = _may_die(seen.group, max(seen.replicas, len(seen.group)), node_of)
+    return min(store, _may_die(seen.meta, len(seen.meta), node_of))
+
+
+def _may_die(servers: Mapping[str, bool], size: int, node_of: Mapping[str, str]) -> int:
+    """How many machines one group can lose."""
     machines: dict[str, int] = {}
-    for name, current in group.items():
+    for name, current in servers.items():
         if current:
             machines[node_of.get(name, name)] = machines.get(node_of.get(name, name), 0) + 1
-    alive, majority, dead = sum(machines.values()), max(replicas, len(group)) // 2 + 1, 0
-    for copies in sorted(machines.values(), reverse=True):
-        alive -= copies
-        if alive < majority:
+    alive, dead = sum(machines.values()), 0
+    for votes in sorted(machines.values(), reverse=True):
+        alive -= votes
+        if alive < size // 2 + 1:
             break
         dead += 1
     return dead
