@@ -46,6 +46,9 @@ _logger = logging.getLogger(__name__)
 DEFAULT_CLUSTER = "Cluster"
 PEER_TIMEOUT_S = 5.0
 JOIN_PAUSE_S = 0.25
+JOIN_PAUSE_MAX_S = 2.0
+FAILURES_SHOWN_MAX = 5
+"""Of so many seeds the node tells why they did not let it in."""
 ACTIVE_POLL_S = 0.02
 
 NATS_PURPOSE = "nats"
@@ -254,40 +257,31 @@ class ClusterAgent:
 
     async def _join_forever(self) -> None:
         """Ask one seed after the other until the node is a member, or is refused."""
+        failures: dict[str, str] = {}
+        pause_s = JOIN_PAUSE_S
         while self._session is None:
             for seed in self._seeds:
-                self._why_not = f"it has asked {seed} to let it in, and waits for the answer"
+                if not failures:
+                    self._why_not = f"it has asked {seed} to let it in, and waits for the answer"
                 try:
                     await self._join_at(seed)
                     return
-                except asyncio.CancelledError:
-                    raise
                 except Exception as error:
                     if is_final(error):
                         self._failed = error
                         return
-                    why = error.fact if isinstance(error, UnreachableNodeError) else str(error)
-                    self._why_not = f"no member could be reached to join: {why}; it goes on trying"
-            await asyncio.sleep(JOIN_PAUSE_S)
+                    failures[seed] = error.fact if isinstance(error, UnreachableNodeError) else str(error)
+                    shown = "; ".join([*failures.values()][:FAILURES_SHOWN_MAX])
+                    self._why_not = f"no member could be reached to join: {shown}; it goes on trying"
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, JOIN_PAUSE_MAX_S)
 
     async def _join_at(self, url: str) -> None:
         """Ask a node to be let in; it may name the leader, who is asked then."""
         async with self._changing:
             if self._session is not None:
                 return
-            identity = self._me.identity
-            body = signed(
-                {
-                    "node": identity.name,
-                    "uid": identity.uid,
-                    "url": self._me.url,
-                    "route": self._ground.route,
-                    "wants": self._me.wants,
-                    "cluster": self._cluster_id,
-                },
-                self._secret,
-                "join",
-            )
+            body = signed({**self._joining_args(), "cluster": self._cluster_id}, self._secret, "join")
             try:
                 answer = await self._peers.call(url, "join", body, timeout_s=PEER_TIMEOUT_S)
             except NotLeaderError as error:

@@ -433,6 +433,9 @@ class Session:
         if pulse.stopping:
             self.happen(Gone(pulse.id))
         elif pulse.state == "LEADER":
+            if pulse.term > self.lead.term:
+                # It leads already; what is followed may come over a server that has just stopped.
+                self.run(self.read_once(), "read")
             self.happen(Heard(pulse.id, pulse.term))
             self._catch_up(pulse)
             if pulse.place != identity.place and pulse.term >= self.lead.term and not identity.holds_truth:

@@ -143,7 +143,12 @@ def next_step(registry: Registry, seen: Observation, voters_max: int = VOTERS_MA
 def _copies(registry: Registry, seen: Observation, target: list[str]) -> Step:
     """Every wanted server is there: bring the copies to them, then let the others go."""
     replicas = len(target)
+    known = {server.name: server.node for server in registry.servers}
     extra = [name for name in seen.group if name not in target]
+    dead = next((name for name in extra if not seen.group[name]), None)
+    if dead is not None:
+        # Before the number of copies falls: which one is given up then is the servers' choice.
+        return Remove(dead, known.get(dead, ""))
     current = [name for name in target if seen.group.get(name)]
     if seen.replicas < replicas:
         return Scale(replicas)
@@ -151,7 +156,6 @@ def _copies(registry: Registry, seen: Observation, target: list[str]) -> Step:
         return Wait("a copy of the store is not current yet")
     if seen.replicas > replicas:
         return Scale(replicas)
-    known = {server.name: server.node for server in registry.servers}
     # Those without a copy leave first: a copy that is moved must not find its place on a server that leaves next.
     stray = next((name for name in seen.meta if name not in target and name not in seen.group), None)
     if stray is not None:

@@ -23,16 +23,17 @@ from app_framework.testing.virtual_time import until
 from tests.cluster.linearizability import NEVER, Operation, Read, Value, Write, explained
 from tests.cluster.stores import NatsCluster, formed
 
-pytestmark = [
-    pytest.mark.acceptance,
-    # nats-py leaves a connection to a paused server, which it gives up half made, to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+# nats-py leaves a connection to a paused server, which it gives up half made, to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+acceptance = pytest.mark.acceptance
 
 CLIENTS = 6
 KEYS = 4
 PACE_S = 0.02
 DURATION_S = 20.0
+SHORT_S = 10.0
+CALM_S = 8.0
+"""At the end, so that what was interrupted comes to its end."""
 KILLS = 24
 RECOVERY_S = 60.0
 QUICK_S = 6.0
@@ -149,32 +150,44 @@ class Client:
         assert self.revisions.setdefault(value, revision) == revision
 
 
+def test_what_is_seen_around_a_crash_has_an_explanation(tmp_path: Path) -> None:
+    """The gate's pass in the default suite: one server is killed."""
+    everything_is_explained(kill_one, tmp_path, SHORT_S)
+
+
+@acceptance
 @pytest.mark.parametrize("fault", [kill_one, pause_one, kill_all])
 def test_everything_seen_has_an_explanation(fault: Fault, tmp_path: Path) -> None:
-    """Six clients on three connections read and write four entries while servers fail."""
+    """One fault after the other."""
+    everything_is_explained(fault, tmp_path, DURATION_S)
+
+
+def everything_is_explained(fault: Fault, folder: Path, duration_s: float) -> None:
+    """Six clients on three connections read and write four entries while servers fail; explain what they saw."""
 
     async def trial() -> list[Client]:
-        async with voters(tmp_path) as group:
-            random, until_s = Random(fault.__name__), time.monotonic() + DURATION_S
+        async with voters(folder) as group:
+            random, until_s = Random(fault.__name__), time.monotonic() + duration_s
             clients = [Client(f"c{n}", group.stores[n % 3], Random(n)) for n in range(CLIENTS)]
             work = [asyncio.create_task(client.run(until_s)) for client in clients]
-            while time.monotonic() < until_s - 8:
+            while time.monotonic() < until_s - CALM_S:
                 await asyncio.sleep(random.uniform(0.5, 2.0))
                 await fault(group.cluster, random)
             await asyncio.gather(*work)
             return clients
 
-    clients = asyncio.run(asyncio.wait_for(trial(), DURATION_S + 2 * RECOVERY_S))
+    clients = asyncio.run(asyncio.wait_for(trial(), duration_s + 2 * RECOVERY_S))
     revisions: dict[Value, int] = {}
     for client in clients:
         for value, revision in client.revisions.items():
             assert revisions.setdefault(value, revision) == revision, value
     for number in range(KEYS):
         history = [each for client in clients for each in client.history[f"k{number}"]]
-        assert len(history) > 50
+        assert len(history) > 2 * duration_s
         assert explained(history), f"k{number}"
 
 
+@acceptance
 def test_no_kill_loses_an_acknowledged_write(tmp_path: Path) -> None:
     """Writers that create entries and one counter; leaders, followers, two at once and all are killed with -9.
 
@@ -212,6 +225,7 @@ def test_no_kill_loses_an_acknowledged_write(tmp_path: Path) -> None:
     asyncio.run(trial())
 
 
+@acceptance
 def test_without_a_majority_nothing_is_written_and_it_is_said_soon(tmp_path: Path) -> None:
     """Two of three are gone: writes and reads are refused in seconds, and go on when one comes back."""
 

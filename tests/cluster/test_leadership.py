@@ -157,6 +157,19 @@ class Document:
 @pytest.mark.parametrize("seed", range(60))
 def test_ja4_whoever_is_paused_or_cut_off_there_is_one_leader_per_term_and_one_in_the_end(seed: int) -> None:
     """Late messages, lost writes, pauses and splits: a term has one leader, and a calm minute has one too."""
+    simulate(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("thousand", range(3))
+def test_ja4_the_same_for_thousands_of_seeds(thousand: int) -> None:
+    """Where one fails, its seed is in the trace."""
+    for seed in range(1000 * thousand, 1000 * (thousand + 1)):
+        simulate(seed)
+
+
+def simulate(seed: int) -> None:
+    """Let three nodes live for four minutes, of which the last one is calm."""
     random_ = random.Random(seed)
     nodes = {name: Leadership(name, f"p{name}") for name in "abc"}
     document, paused, split, now_s = Document(), dict.fromkeys("abc", 0.0), dict.fromkeys("abc", 0.0), 0.0

@@ -432,6 +432,18 @@ def test_a_graceful_stop_hands_over_without_a_pause(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_lossy_links_and_late_messages_do_not_make_two_leaders_of_one_term(tmp_path: Path, seed: int) -> None:
     """Nor do they keep the cluster from agreeing when they are mended."""
+    lossy(tmp_path, seed)
+
+
+@pytest.mark.soak
+def test_the_same_for_a_thousand_seeds(tmp_path: Path) -> None:
+    """Where one fails, its seed is in the trace."""
+    for seed in range(1000):
+        lossy(tmp_path / str(seed), seed)
+
+
+def lossy(folder: Path, seed: int) -> None:
+    """Let three nodes live for a minute on bad links, then mend them."""
 
     async def scenario(nodes: World) -> None:
         await nodes.trio()
@@ -448,4 +460,4 @@ def test_lossy_links_and_late_messages_do_not_make_two_leaders_of_one_term(tmp_p
         nodes.network.faults("*", "*")
         await nodes.until(lambda: nodes.agree(3))
 
-    run(tmp_path, scenario, seed)
+    run(folder, scenario, seed)
