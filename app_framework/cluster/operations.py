@@ -97,6 +97,7 @@ class Operations:
         invitation = signed(offer, self._secret, "invite")
         # Whoever asked through another node must still be there for the answer.
         patience_s, began_s = session.rules.command_timeout_s, session.clock.monotonic_s()
+        await self._check_majority(0.3 * patience_s)
         answer = await self._peers.call(url, "invite", invitation, timeout_s=0.5 * patience_s)
         check_signature(answer, self._secret, f"invite/{invitation['nonce']}", url)
         node = str(answer["node"])
@@ -107,6 +108,14 @@ class Operations:
                 return {"document": self._document(session.registry, node)}
             await asyncio.sleep(ACTIVE_POLL_S)
         raise UnstableError(f"node {node!r} was let in and is not heard yet")
+
+    async def _check_majority(self, timeout_s: float) -> None:
+        """Ask nobody to join what cannot let anybody in: it is not the new node's fault then."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._session.store.barrier()
+        except TimeoutError:
+            raise NoQuorumError from None
 
     async def _deregister(self, node: str, op_id: str) -> Mapping[str, Any]:
         session = self._session
