@@ -45,11 +45,13 @@ class AddressBound:
 
     Args:
         protocol: ``http``.
-        url: where it is reached.
+        url: where it is reached from this machine.
+        listening: the address that it listens on, which may be all of the machine's.
     """
 
     protocol: str
     url: str
+    listening: str = ""
 
 
 class Events:

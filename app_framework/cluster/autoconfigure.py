@@ -102,7 +102,7 @@ class ClusterMembership(Lifecycle):
 
     def _bound(self, bound: AddressBound) -> None:
         if bound.protocol == "http":
-            self._url = reachable_url(bound.url, self._advertise)
+            self._url = reachable_url(bound.url, bound.listening, self._advertise)
 
     async def start(self) -> None:
         """Join the cluster, or come back to it; return when the node is ACTIVE, or cannot be for now."""
@@ -406,14 +406,14 @@ def reachable_host(listening: str, advertise: str | None) -> str:
     return socket.gethostname() if listening in ("0.0.0.0", "::") else listening  # noqa: S104 (compared, not bound)
 
 
-def reachable_url(url: str, advertise: str | None) -> str:
+def reachable_url(url: str, listening: str, advertise: str | None) -> str:
     """Return the URL under which others reach this node.
 
-    >>> reachable_url("http://0.0.0.0:8080", "node-a.example")
+    >>> reachable_url("http://127.0.0.1:8080", "0.0.0.0", "node-a.example")
     'http://node-a.example:8080'
     """
     parts = urlsplit(url)
-    host = reachable_host(parts.hostname or "", advertise)
+    host = reachable_host(listening or parts.hostname or "", advertise)
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{parts.port}"
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported before a bean is made, so that a node without the web 
 from __future__ import annotations
 
 import functools
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,7 @@ class WebAutoConfiguration:
             actuator_doors(registry.base_path, registry.endpoints, registry.additional_paths)
         )
         settings = EdgeSettings(
-            guard=RequestGuard(properties.allowed_hosts),
+            guard=RequestGuard((*properties.allowed_hosts, *_own_names(context.environment))),
             body_bytes_max=properties.max_body_size,
             requests_max=properties.max_requests,
             timeout_s=properties.request_timeout.total_seconds(),
@@ -198,6 +199,14 @@ class WebAutoConfiguration:
             f"the port is in use by {error.owner}.",
             f"{stop}, or choose another port: --server.port=0 takes any free one.",
         )
+
+
+def _own_names(environment: Environment) -> Iterable[str]:
+    """The names by which other nodes call this one: the advertised one, the machine's where it listens everywhere."""
+    if advertised := environment.get("cluster.advertise"):
+        yield str(advertised)
+    if str(environment.get("server.address", "")) in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+        yield socket.gethostname()
 
 
 def _manager_type() -> type[Any]:

@@ -96,7 +96,7 @@ class WebServer(Lifecycle):
             raise
         self._port = listener.getsockname()[1]
         self.url = f"http://{_in_url(self._address)}:{self._port}"
-        await self._events.publish(AddressBound("http", self.url))
+        await self._events.publish(AddressBound("http", self.url, self._address))
 
     async def stop(self) -> None:
         """Stop accepting, let requests in flight finish for a while, close what is left."""
