@@ -34,10 +34,8 @@ from app_framework.web import WebApp
 from app_framework.web.openapi import PROBLEM_SCHEMA
 from app_framework.web.problems import CODES
 
-MENUS = (
-    "app_framework",
-    *(f"app_framework.{room}" for room in ("boot", "database", "errors", "olap", "testing", "web")),
-)
+ROOMS = ("boot", "client", "cluster", "database", "errors", "messaging", "olap", "security", "testing", "web")
+MENUS = ("app_framework", *(f"app_framework.{room}" for room in ROOMS))
 HEADING = "<!-- Written by docs/generate.py from the code; `make docs` writes it again. -->"
 COLUMNS = 100
 

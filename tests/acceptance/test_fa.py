@@ -72,7 +72,8 @@ def test_fa1_one_pip_command_makes_a_folder_run_and_uninstalling_explains_the_se
     with running(folder, program=program) as node:
         assert node.get("/actuator/health").json()["status"] == "UP"
     listed = af(folder, "starters", program=program)
-    assert re.search(r"app-framework-starter-web\s+0\.1\.0\s+on\s+web\s+on_module\(fastapi\)", listed.out)
+    row = r"app-framework-starter-web\s+0\.1\.0\s+on\s+security, web\s.*web: on_module\(fastapi\)"
+    assert re.search(row, listed.out)
 
     subprocess.run(
         [str(home / "bin" / "pip"), "uninstall", "--quiet", "--yes", "app-framework-starter-web"], check=True

@@ -11,10 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from app_framework.messaging.errors import NatsServerError
+from app_framework.messaging.server_binary import find_binary
 from tests.docs.page import ROOT, Page
+from tests.docs.ports import ADDRESSES, has_address
 
 TOOLS = ("bash", "curl", "sed")
 """What a reader has at hand."""
+
+OWN_SETTINGS = ("AF_", "APP_", "COV_", "PYTEST_")
+"""Variables of the suite that would change how an application starts or prints."""
 
 PageFactory = Callable[[Path], Page]
 
@@ -28,10 +34,12 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PageF
     with ExitStack() as closing:
 
         def opened(path: Path, **variables: str) -> Page:
+            skip_without_what_it_needs(path.read_text(encoding="utf-8"))
             folder = tmp_path / "page"
             folder.mkdir()
             monkeypatch.chdir(folder)
             monkeypatch.syspath_prepend(str(folder))
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # what clients remember of clusters
             page = Page(path, folder, {**clean_environment(), **variables})
             closing.callback(page.close)
             return page
@@ -50,10 +58,22 @@ def _forget_modules_of_pages() -> Iterator[None]:
             del sys.modules[name]
 
 
+def skip_without_what_it_needs(text: str) -> None:
+    """Skip a page that starts nodes where there is no program or no address for them."""
+    for address in ADDRESSES:
+        if address in text and not has_address(address):
+            pytest.skip(f"needs {address}: sudo ifconfig lo0 alias {address}")
+    if "af node start" in text or "af witness" in text:
+        try:
+            find_binary()
+        except NatsServerError as error:
+            pytest.skip(f"needs nats-server: {error}")
+
+
 def clean_environment() -> dict[str, str]:
     """Return this process's variables without what would change how an application starts or prints."""
     bin_folder = Path(sys.executable).parent
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("APP_", "PYTEST_", "COV_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_SETTINGS)}
     return {
         **kept,
         "PATH": f"{bin_folder}{os.pathsep}{kept.get('PATH', '')}",

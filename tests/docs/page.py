@@ -8,21 +8,23 @@
 | ```` ```yaml ```` without a file | it must be a valid application.yml for what is installed |
 | ```` ```text ```` | nothing: a drawing, or what this suite cannot do |
 
-``...`` stands for any text and white space counts as one space. The port 8080 stands for a free one. ``af run`` runs in
-a terminal of its own: where the page shows its address it stays there until the next ``af run``, which ends it with
-Ctrl-C and demands exit code 0; where it shows none, the node must end by itself.
-``make TARGET`` is looked up in the Makefile and not run: a suite cannot run itself.
+``...`` stands for any text and white space counts as one space. The ports of `tests.docs.ports` stand for free ones,
+and ``AF_URL`` is the address of the first, which commands ask that are given none.
+
+Nodes run in terminals of their own. Where the page shows a node's address, ``af run`` stays there until the next
+``af run``, and ``af node start`` and ``af witness`` until the end of their section, a heading of level two. Then they
+are ended with Ctrl-C, and exit code 0 is demanded (after a ``kill -9`` in the section, that of the kill is as good).
+Where the page shows no address, the node must end by itself. While nodes of a cluster run, commands that only read are
+repeated until they fit. ``make TARGET`` is looked up in the Makefile and not run: a suite cannot run itself.
 """
 
 from __future__ import annotations
 
 import doctest
-import random
 import re
-import socket
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +33,17 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 from app_framework.boot import ConfigurationError
 from app_framework.testing import ContextRunner
+from tests.docs.ports import Ports
 from tests.docs.terminal import Terminal, difference
 
 ROOT = Path(__file__).resolve().parents[2]
-PORT_SHOWN = "8080"
+FIRST_PORT = "8080"
 DEFAULT = "default of ServerProperties"
 """Where the page really means 8080."""
 
 _FENCES = RawFencedCodeBlockLexer(re.compile(r"(?P<info>[^\n]*)$\n", re.MULTILINE))
 _TARGET = re.compile(r"make (?P<target>[a-z]+)")
+_SECTION = re.compile(r"^## (?P<heading>.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,14 @@ class Block:
         file: the second word, empty when there is none.
         text: what is inside.
         line: where the fence is, from 1.
+        section: the heading of level two that it stands below, empty above the first.
     """
 
     language: str
     file: str
     text: str
     line: int
+    section: str
 
 
 class Page:
@@ -71,8 +77,9 @@ class Page:
     def __init__(self, path: Path, folder: Path, environ: Mapping[str, str]) -> None:
         self.path = path
         self.folder = folder
-        self.terminal = Terminal(folder, environ)
-        self._port = str(free_port())
+        self._ports = Ports()
+        self.terminal = Terminal(folder, {**environ, "AF_URL": f"http://127.0.0.1:{self._ports[FIRST_PORT]}"})
+        self._section = ""
         self._module = types.ModuleType("page")
         sys.modules["page"] = self._module  # where type hints are looked up
         self._kinds = {"console": self._console, "python": self._run_python, "yaml": self._check_yaml}
@@ -83,19 +90,23 @@ class Page:
             example.evaluate()
 
     def close(self) -> None:
-        """End the shell, and the node if one still runs."""
+        """End the shell, and the nodes that still run."""
         del sys.modules["page"]
         self.terminal.close()
+        self._ports.close()
 
     def _regions(self, document: Document) -> Iterable[Region]:
-        for region in _FENCES(document):
-            block = block_of(region, document)
+        for region, block in fenced(document):
             region.parsed = block
             region.evaluator = self._evaluate
             yield region
 
     def _evaluate(self, example: Example) -> str | None:
         block: Block = example.parsed
+        if block.section != self._section:
+            self._section = block.section
+            if wrong := self.terminal.stop_cluster():
+                return wrong
         if block.file:
             self._write(block)
             return None
@@ -138,20 +149,24 @@ class Page:
 
     def _here(self, text: str) -> str:
         lines = text.splitlines(keepends=True)
-        return "".join(line if DEFAULT in line else line.replace(PORT_SHOWN, self._port) for line in lines)
+        return "".join(line if DEFAULT in line else self._ports.replaced(line) for line in lines)
 
 
-def block_of(region: Region, document: Document) -> Block:
-    """Return what a fence says and holds."""
-    language, _, file = str(region.lexemes["info"]).strip().partition(" ")
-    line = document.text.count("\n", 0, region.start) + 1
-    return Block(language, file.strip(), str(region.lexemes["source"]), line)
+def fenced(document: Document) -> Iterator[tuple[Region, Block]]:
+    """Yield what is fenced on a page, each with what its fence says and holds."""
+    section, end = "", 0
+    for region in _FENCES(document):
+        for found in _SECTION.finditer(document.text, end, region.start):
+            section = found["heading"]
+        end = region.end
+        language, _, file = str(region.lexemes["info"]).strip().partition(" ")
+        line = document.text.count("\n", 0, region.start) + 1
+        yield region, Block(language, file.strip(), str(region.lexemes["source"]), line, section)
 
 
 def blocks(path: Path) -> list[Block]:
     """Return the blocks of a page without running them."""
-    document = Document(path.read_text(encoding="utf-8"), str(path))
-    return [block_of(region, document) for region in _FENCES(document)]
+    return [block for _, block in fenced(Document(path.read_text(encoding="utf-8"), str(path)))]
 
 
 def commands(text: str) -> Iterable[tuple[str, str]]:
@@ -175,12 +190,3 @@ def missing_target(name: str) -> str | None:
     """Return what is wrong with ``make NAME``."""
     known = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
     return None if name in known else difference(f"one of {', '.join(known)}\n", f"{name}\n")
-
-
-def free_port() -> int:
-    """Return a free port of four digits, so that columns in error messages stay where the page has them."""
-    while True:
-        port = random.randrange(2000, 9999)
-        with socket.socket() as probe:
-            if port != int(PORT_SHOWN) and probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port

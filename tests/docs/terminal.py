@@ -1,4 +1,4 @@
-"""A reader's terminals: one shell that keeps its folder and variables, and a node that runs beside it."""
+"""A reader's terminals: one shell that keeps its folder and variables, and the nodes that run beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from pathlib import Path
 from textwrap import indent
 from typing import IO
 
+from tests.docs.foreground import LOOK_AGAIN_S, Foreground
+
 TIMEOUT_S = 30.0
-LOOK_AGAIN_S = 0.02
-STOPPING = " is stopping"
+SETTLED_S = 20.0
+"""How long a cluster may take until it shows what the page shows."""
+READ_AGAIN_S = 0.25
+"""A command is a process: looking all the time would take from the nodes what they need to settle."""
 END = "=== the command has ended ==="
 
-_NODE = re.compile(r"(?:\w+=\S* )*af run\b(?!.*--help)")
+_NODE = re.compile(r"(?:\w+=\S* )*af (?P<kind>run|node start|witness)\b(?!.*--help)")
+_READS = re.compile(r".*\baf (cluster status|shell)\b|curl (?!.*( -X | -d | --json ))", re.DOTALL)
+_KILLS = re.compile(r"\bkill -(9|KILL)\b")
 _ADDRESS = "http://"
 
 
@@ -32,11 +38,13 @@ class Terminal:
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._node: subprocess.Popen[bytes] | None = None
-        self._log = folder.parent / "node.log"
+        self._logs = folder.parent
+        self._started = 0
+        self._run: list[Foreground] = []
+        self._cluster: list[Foreground] = []
+        self._kills = False
         self._shell = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
+            ["bash", "--noprofile", "--norc"],  # it ends with this process, whose end closes its standard input
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -50,12 +58,20 @@ class Terminal:
         threading.Thread(target=_pump, args=(self._shell.stdout, self._lines), daemon=True).start()
 
     def check(self, command: str, expected: str) -> str | None:
-        """Run a command; return how what it prints differs from what is expected, None when it does not."""
-        if _NODE.match(command):
-            stopped = self.stop_node()
-            return stopped or self._start_node(command, expected)
-        printed = self.run(command)
-        return None if matches(expected, printed) else difference(expected, printed)
+        """Run a command; return how what it prints differs from what is expected, None when it does not.
+
+        While nodes of a cluster run, a command that only reads is repeated until it fits: people look again, too.
+        """
+        if node := _NODE.match(command):
+            return self._check_node(command, expected, is_run=node["kind"] == "run")
+        self._kills |= bool(_KILLS.search(command))
+        again = bool(self._cluster and _READS.match(command))
+        deadline_s = time.monotonic() + SETTLED_S
+        while not matches(expected, printed := self.run(command)):
+            if not again or time.monotonic() > deadline_s:
+                return difference(expected, printed) + "".join(_last_words(node) for node in self._cluster)
+            time.sleep(READ_AGAIN_S)
+        return None
 
     def run(self, command: str) -> str:
         """Run a command in the shell and return what it prints."""
@@ -65,57 +81,98 @@ class Terminal:
         stdin.write(f"{{\n{command}\n}} </dev/null\n__code=$?; printf '\\n%s\\n' '{END}'; (exit $__code)\n")
         stdin.flush()
         printed: list[str] = []
-        deadline = time.monotonic() + TIMEOUT_S
-        while (line := self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))) != f"{END}\n":
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while (line := self._next_line(deadline_s)) != f"{END}\n":
+            if line is None:
+                raise TimeoutError(f"$ {command}\ndid not end within {TIMEOUT_S:g} s; it printed {''.join(printed)!r}")
             printed.append(line)
         return "".join(printed).removesuffix("\n")
 
-    def stop_node(self) -> str | None:
-        """End the node as Ctrl-C does; return what is wrong with how it ended."""
-        node, self._node = self._node, None
-        if node is None:
-            return None
-        if node.poll() is None and STOPPING not in self._log.read_text():  # a second signal would end it at once
-            os.killpg(node.pid, signal.SIGINT)
-        code = node.wait(TIMEOUT_S)
-        return None if code == 0 else f"the node ended with exit code {code}:\n{self._log.read_text()}"
+    def stop_cluster(self) -> str | None:
+        """End the nodes of a cluster, with Ctrl-C in each terminal; return what is wrong with how one ended."""
+        fine = (0, -signal.SIGKILL) if self._kills else (0,)
+        self._kills = False
+        return _stopped(self._cluster, fine)
+
+    def stop_nodes(self) -> str | None:
+        """End every node; return what is wrong with how one ended."""
+        return self.stop_cluster() or _stopped(self._run)
 
     def close(self) -> None:
-        """End whatever runs."""
-        if self._node is not None and self._node.poll() is None:
-            os.killpg(self._node.pid, signal.SIGKILL)
-            self._node.wait(TIMEOUT_S)
-        self._shell.terminate()
+        """End whatever runs, at once."""
+        for node in (*self._run, *self._cluster):
+            node.kill()
+        if self._shell.poll() is None:
+            os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.wait(TIMEOUT_S)
         for stream in (self._shell.stdin, self._shell.stdout):
             assert stream is not None
             stream.close()
 
-    def _start_node(self, command: str, expected: str) -> str | None:
+    def _next_line(self, deadline_s: float) -> str | None:
+        try:
+            return self._lines.get(timeout=max(deadline_s - time.monotonic(), 0.01))
+        except queue.Empty:
+            return None
+
+    def _check_node(self, command: str, expected: str, *, is_run: bool) -> str | None:
         """Start a node with the shell's folder and variables.
 
         Where the page shows the node's address, it is left running once it has said what is expected;
         where it shows none, the node is to end by itself, and its exit code is the shell's ``$?``.
         """
+        nodes = self._run if is_run else self._cluster
+        if is_run and (wrong := _stopped(self._run)):
+            return wrong
+        for earlier in self._cluster:
+            if earlier.command == command:  # typed again into the same terminal, when the prompt is back there
+                earlier.ended_within(TIMEOUT_S)
+        node = self._launch(command)
+        nodes.append(node)
+        if _ADDRESS in expected and _says(node, expected):
+            return None
+        if node.ended_within(TIMEOUT_S):
+            nodes.remove(node)
+            self.run(f"(exit {node.code})")
+            if _ADDRESS not in expected and matches(expected, node.printed):
+                return None
+        return difference(expected, node.printed)
+
+    def _launch(self, command: str) -> Foreground:
         variables = dict(entry.split("=", 1) for entry in self.run("env -0").split("\0") if "=" in entry)
-        folder = self.run("pwd").strip()
-        with self._log.open("wb") as log:
-            node = subprocess.Popen(
-                ["bash", "-c", command], cwd=folder, env=variables, stdout=log, stderr=log, start_new_session=True
-            )
-        self._node = node
-        deadline = time.monotonic() + TIMEOUT_S
-        while node.poll() is None and time.monotonic() < deadline:
-            if _ADDRESS in expected and matches(expected, self._log.read_text()):
-                return None
-            time.sleep(LOOK_AGAIN_S)
-        printed = self._log.read_text()
-        if node.poll() is not None:
-            self._node = None
-            self.run(f"(exit {node.returncode})")
-            if _ADDRESS not in expected and matches(expected, printed):
-                return None
-        return difference(expected, printed)
+        self._started += 1
+        return Foreground(command, Path(self.run("pwd").strip()), variables, self._logs / f"node{self._started}.log")
+
+
+def _says(node: Foreground, expected: str) -> bool:
+    """Wait until a node has said what is expected; whether it has, and runs."""
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while node.code is None and time.monotonic() < deadline_s:
+        if matches(expected, node.printed):
+            return True
+        time.sleep(LOOK_AGAIN_S)
+    return False
+
+
+def _stopped(nodes: list[Foreground], fine: tuple[int, ...] = (0,)) -> str | None:
+    """End nodes, all at once; return what is wrong with how they ended."""
+    for node in nodes:
+        node.interrupt()
+    wrong = [_how_it_ended(node) for node in nodes if not node.ended_within(TIMEOUT_S) or node.code not in fine]
+    for node in nodes:
+        node.kill()
+    nodes.clear()
+    return "\n".join(wrong) or None
+
+
+def _how_it_ended(node: Foreground) -> str:
+    how = "did not end after Ctrl-C" if node.code is None else f"ended with exit code {node.code}"
+    return f"$ {node.command}\n{how}:\n{indent(node.printed, '    ')}"
+
+
+def _last_words(node: Foreground) -> str:
+    """The end of what a node said, for whoever has to find out why a page does not hold."""
+    return f"\n$ {node.command}\n{indent(chr(10).join(node.printed.splitlines()[-12:]), '    ')}"
 
 
 def matches(expected: str, printed: str) -> bool:

@@ -23,10 +23,10 @@ def pages() -> list[Path]:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_block_of(page: Path, open_page: PageFactory) -> None:
-    """What the page shows happens, from top to bottom, and its node ends well."""
+    """What the page shows happens, from top to bottom, and its nodes end well."""
     opened = open_page(page)
     opened.run()
-    assert opened.terminal.stop_node() is None
+    assert opened.terminal.stop_nodes() is None
 
 
 @pytest.mark.parametrize("kind", ["tutorial", "how-to", "reference", "concepts", "decisions"])
@@ -57,6 +57,9 @@ def test_three_dots_are_any_text(expected: str, printed: str, same: bool) -> Non
 
 def test_a_block_knows_its_language_file_and_line(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# Page\n\n```yaml config/application-dev.yml\na: 1\n```\n")
-    (block,) = blocks(page)
-    assert (block.language, block.file, block.text, block.line) == ("yaml", "config/application-dev.yml", "a: 1\n", 3)
+    page.write_text(
+        "# Page\n\n```yaml config/application-dev.yml\na: 1\n## no heading\n```\n\n## Next\n\n```text\n```\n"
+    )
+    first, second = blocks(page)
+    assert (first.language, first.file, first.line) == ("yaml", "config/application-dev.yml", 3)
+    assert (first.text, first.section, second.section) == ("a: 1\n## no heading\n", "", "Next")

@@ -41,7 +41,7 @@ def test_following_the_page_gives_a_working_starter(open_page: PageFactory, envi
     page = open_page(PAGE, **OFFLINE)
     page.terminal.run(f'PATH="{environment_of_its_own}:$PATH"')
     page.run()
-    assert page.terminal.stop_node() is None
+    assert page.terminal.stop_nodes() is None
     assert not installed(page)
 
 

@@ -110,9 +110,13 @@ def test_a_month_that_does_not_exist_is_refused(client: Client) -> None:
     assert client.get("/ops/worst-origin", params={"month": 13}).status_code == 400
 
 
+SECRETS = {"secure": {"ADMIN_PASSWORD": "not to be guessed"}}
+"""What a profile takes from the environment."""
+
+
 @pytest.mark.parametrize("profile", [path.stem.partition("-")[2] for path in (ROOT / "config").glob("*.yml")])
 def test_every_profile_of_the_config_folder_holds_for_the_sample(profile: str) -> None:
-    context = app.context(profiles=[profile], directory=ROOT, environ={})
+    context = app.context(profiles=[profile], directory=ROOT, environ=SECRETS.get(profile, {}))
     context.prepare()
     assert context.environment.active_profiles == (profile,)
 
