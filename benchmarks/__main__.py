@@ -9,18 +9,22 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.cluster import TRIALS
 from benchmarks.comparison import Line, Opening, measure
 from benchmarks.configuration import large_configuration
 from benchmarks.cube import cube_queries
 from benchmarks.loading import sample_data
 from benchmarks.machine import machine_facts
-from benchmarks.report import machine, page, table
+from benchmarks.messages import memory_request, messenger_request
+from benchmarks.report import figures_table, machine, page, table
 from benchmarks.request import autowired_request
-from benchmarks.start import help_page, node_start
+from benchmarks.start import help_page, lone_node, node_start
 from benchmarks.wiring import many_components
 
 RESULTS = Path(__file__).with_name("results.md")
 ROUNDS = 11
+TRIES = 20
+QUICK = 3
 TIME_LIMIT_S = 210.0
 
 OPENINGS: Mapping[str, Opening] = {
@@ -31,7 +35,15 @@ OPENINGS: Mapping[str, Opening] = {
     "configuration": large_configuration,
     "wiring": many_components,
     "load": sample_data,
+    "alone": lone_node,
+    "messenger": messenger_request,
+    "memory": memory_request,
 }
+
+EVERYTHING = (*OPENINGS, *TRIALS)
+GROUPS: Mapping[str, Sequence[str]] = {"cluster": ("alone", "messenger", "memory", *TRIALS)}
+"""Names that stand for several."""
+KNOWN = (*EVERYTHING, *GROUPS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,17 +51,21 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     facts = machine_facts()
     started = time.monotonic()
-    lines = measure(
-        [OPENINGS[name] for name in options.only],
-        rounds=options.rounds,
-        time_limit_s=TIME_LIMIT_S,
-        tell=lambda text: print(text, file=sys.stderr, flush=True),
-    )
-    print(f"\n{table(lines)}\n\n{machine(facts)}")
-    output = options.output or (RESULTS if options.only == list(OPENINGS) else None)
+    openings = [OPENINGS[name] for name in options.only if name in OPENINGS]
+    lines = measure(openings, rounds=options.rounds, time_limit_s=TIME_LIMIT_S, tell=_tell) if openings else []
+    figures = [each for name in options.only if name in TRIALS for each in TRIALS[name](options.trials, _tell)]
+    tables = [*([table(lines)] if lines else []), *([figures_table(figures)] if figures else []), machine(facts)]
+    print("\n" + "\n\n".join(tables))
+    whole = set(options.only) == set(EVERYTHING) and not options.quick
+    output = options.output or (RESULTS if whole else None)
     if output is not None:
-        output.write_text(page(lines, facts, elapsed_s=time.monotonic() - started), encoding="utf-8")
-    return 1 if any(_fails(line) for line in lines) else 0
+        elapsed_s = time.monotonic() - started
+        output.write_text(page(lines, figures, facts, trials=options.trials, elapsed_s=elapsed_s), encoding="utf-8")
+    return 1 if any(map(_fails, lines)) or any(figure.verdict == "missed" for figure in figures) else 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _fails(line: Line) -> bool:
@@ -58,18 +74,29 @@ def _fails(line: Line) -> bool:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description="Measure ratios against what it stands on.")
-    parser.add_argument("--only", type=_names, default=list(OPENINGS), help=f"some of {','.join(OPENINGS)}")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--only", type=_names, default=list(EVERYTHING), help=f"some of {','.join(KNOWN)}")
+    parser.add_argument("--rounds", type=_count, help=f"how often each side is measured ({ROUNDS})")
+    parser.add_argument("--trials", type=_count, help=f"how often a cluster is tried ({TRIES})")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds and {QUICK} trials unless given")
     parser.add_argument("--output", type=Path, help="where the page goes; a whole run writes benchmarks/results.md")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (QUICK if options.quick else ROUNDS)
+    options.trials = options.trials or (QUICK if options.quick else TRIES)
+    return options
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:
     names = text.split(",")
-    unknown = [name for name in names if name not in OPENINGS]
+    unknown = [name for name in names if name not in KNOWN]
     if unknown:
-        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; there are {', '.join(OPENINGS)}")
-    return names
+        raise argparse.ArgumentTypeError(f"there is no {', '.join(unknown)}; there are {', '.join(KNOWN)}")
+    return list(dict.fromkeys(each for name in names for each in GROUPS.get(name, (name,))))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,25 @@ def served(command: Sequence[str], path: str) -> Iterator[Served]:
             _end(process)
 
 
+def until_ready_ms(command: Sequence[str], ready: Path) -> float:
+    """Start a node, wait for its ready file, end it, and return how long the start took.
+
+    Raises:
+        RuntimeError: it ended or was not ready in time; with what it said.
+    """
+    with tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        process = _start(command, said)
+        try:
+            while not ready.exists():
+                if process.poll() is not None or time.perf_counter() - started > START_TIMEOUT_S:
+                    raise _not_up(process, said)
+                time.sleep(LOOK_AGAIN_S)
+            return (time.perf_counter() - started) * 1000
+        finally:
+            _end(process)
+
+
 def run_ms(command: Sequence[str]) -> float:
     """Run a command to its end and return how long that took.
 
@@ -75,9 +94,7 @@ def run_ms(command: Sequence[str]) -> float:
         subprocess.CalledProcessError: it failed.
     """
     started = time.perf_counter()
-    subprocess.run(
-        command, check=True, cwd=ROOT, env=_environment(), stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S
-    )
+    subprocess.run(command, check=True, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, timeout=START_TIMEOUT_S)
     return (time.perf_counter() - started) * 1000
 
 
@@ -93,7 +110,7 @@ def _start(command: Sequence[str], said: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env=_environment(),
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=said,
         stderr=subprocess.STDOUT,
@@ -108,8 +125,12 @@ def _wait_for_answer(process: subprocess.Popen[bytes], port: int, path: str, sai
             if connection.get(path).status == 200:
                 return
         time.sleep(LOOK_AGAIN_S)
+    raise _not_up(process, said)
+
+
+def _not_up(process: subprocess.Popen[bytes], said: IO[bytes]) -> RuntimeError:
     said.seek(0)
-    raise RuntimeError(f"{' '.join(process.args)} did not answer:\n{said.read().decode(errors='replace')}")  # type: ignore[arg-type]
+    return RuntimeError(f"{' '.join(process.args)} did not answer:\n{said.read().decode(errors='replace')}")  # type: ignore[arg-type]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -121,7 +142,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _environment() -> Mapping[str, str]:
+def environment() -> Mapping[str, str]:
     """The environment of this process without what would configure a node, and with compiled modules, as installed."""
     dropped = ("APP_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(dropped)}

@@ -1,17 +1,23 @@
-"""How long a start takes: the sample node against the same stack by hand, `af --help` against a bare Python."""
+"""How long a start takes: the sample node against the same stack by hand, a lone node with a cluster and without,
+`af --help` against a bare Python.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.comparison import Case, Target
-from benchmarks.processes import ROOT, af, python, run_ms, served
+from benchmarks.processes import ROOT, af, python, run_ms, served, until_ready_ms
 
 DATA = ROOT / "sample_app" / "data" / "nycflights13"
 SAMPLE = af("run", "sample_app.main:app", "--server.port={port}")
 READY = "/actuator/health/readiness"
 HEALTH = "/health"
+SMALL = "benchmarks.subjects.wired_route:app"
+CLUSTERED = ("--cluster.enabled=true",)
 BARE_NODE = python("-m", "benchmarks.subjects.bare_node", "{port}", str(DATA))
 
 
@@ -46,6 +52,32 @@ def help_page() -> Iterator[Sequence[Case]]:
             Target(250, of="ms"),
         )
     ]
+
+
+@contextlib.contextmanager
+def lone_node() -> Iterator[Sequence[Case]]:
+    """A small application with a section cluster, alone on an empty folder, against the same one without."""
+    for settings in (CLUSTERED, ()):
+        ready_ms(SMALL, *settings)
+    yield [
+        Case(
+            "alone",
+            "Start of one node that founds its cluster, process start to ready file",
+            lambda: ready_ms(SMALL, *CLUSTERED),
+            {"the same without a section `cluster`": lambda: ready_ms(SMALL)},
+            Target(1.2),
+        )
+    ]
+
+
+def ready_ms(target: str, *settings: str) -> float:
+    """Start a node on an empty folder once and return how long it took until its ready file was there."""
+    with TemporaryDirectory(prefix="benchmark-alone-") as folder:
+        ready = Path(folder, "ready.json")
+        return until_ready_ms(
+            af("run", target, "--server.port=0", f"--app.data-dir={folder}/data", f"--ready-file={ready}", *settings),
+            ready,
+        )
 
 
 def start_ms(command: Sequence[str], path: str) -> float:

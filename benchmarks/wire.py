@@ -101,6 +101,11 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
+def request(method: str, path: str) -> bytes:
+    """Return a request without a body as it goes over the wire."""
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode()
+
+
 def post(path: str, document: object) -> bytes:
     """Return a POST request with a JSON document as it goes over the wire."""
     body = json.dumps(document).encode()
