@@ -21,6 +21,7 @@ from app_framework.cluster.errors import (
     ClusterDataError,
     NotLeaderError,
     NotMemberError,
+    SecretMissingError,
     UnreachableNodeError,
     WrongClusterError,
 )
@@ -374,7 +375,8 @@ class ClusterAgent:
         """Return what this node knows now."""
         if self._session is not None:
             return self._session.view()
-        return ClusterView(True, self._cluster_id or "", self.node_name, "PASSIVE", None, None, 0, 0, 0, ())
+        cluster_id, why_not = self._cluster_id or "", self._why_not
+        return ClusterView(True, cluster_id, self.node_name, "PASSIVE", None, None, 0, 0, 0, (), reason=why_not)
 
     def decisions(self) -> tuple[Decision, ...]:
         """Return the last decisions."""
@@ -444,8 +446,10 @@ class ClusterAgent:
 
     # -- calls of other nodes over HTTP --------------------------------------------------------------------------
 
-    async def peer_call(self, door: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def peer_call(self, door: str, body: Mapping[str, Any], *, near: bool = True) -> Mapping[str, Any]:
         """See `ClusterService`."""
+        if self._secret is None and not near:
+            raise SecretMissingError(str(body.get("node", "?")))
         return await PeerService(self, self._secret).answer(door, body)
 
     async def invited_by(self, leader: str, cluster_id: str, cluster_uid: str) -> None:

@@ -70,10 +70,15 @@ class NodeCalls:
     def _gave_up(self, error: Exception) -> Exception:
         """Return what whoever asked is told at the end."""
         identity = self._session.me.identity
+        if isinstance(error, NotLeaderError) and error.leader is not None:
+            return error
+        if trouble := self._session.trouble:
+            return NoQuorumError(trouble, "It goes on by itself after that")
         if isinstance(error, NotLeaderError):
-            return error if error.leader is not None else NoQuorumError(NO_LEADER)
+            return NoQuorumError(NO_LEADER)
         if identity.place == "sqlite" and not identity.holds_truth:
-            return NoQuorumError(f"node {identity.founder!r}, which keeps the decisions of two nodes, does not answer")
+            keeper = f"node {identity.founder!r}, which keeps the decisions of two nodes, does not answer"
+            return NoQuorumError(keeper, "It goes on by itself when that node is back")
         return UnstableError(f"the leader {self._session.lead.holder or ''} does not answer".replace("  ", " "))
 
     async def _forward(self, what: str, args: Mapping[str, Any], deadline_s: float) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ UserError
 ├── NodeRefusedError           a node cannot become a member: other cluster, name in use, wrong secret …
 │   ├── WrongClusterError
 │   ├── NodeNameInUseError
-│   └── WrongSecretError
+│   ├── WrongSecretError
+│   └── SecretMissingError
 ├── OperationRefusedError      a member cannot be removed now
 ├── UnknownDoorError           another node called a door that there is not
 ├── UnreachableNodeError       the URL to register does not answer
@@ -184,6 +185,16 @@ class WrongSecretError(NodeRefusedError):
         super().__init__(node, with_one if cluster_has_one else without)
 
 
+class SecretMissingError(NodeRefusedError):
+    """A node of another machine calls, and the cluster has no secret by which it could be known."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, node: str) -> None:
+        reason = "it calls from another machine, and this cluster has no secret"
+        super().__init__(node, f"{reason}. Set the same cluster.secret on all nodes")
+
+
 class OperationRefusedError(UserError):
     """A member cannot be removed now.
 
@@ -268,16 +279,22 @@ class NoQuorumError(ServiceUnavailableError):
 
     Attributes:
         reason: what was seen.
+        outlook: when it goes on.
     """
 
     code = "NO_QUORUM"
 
-    def __init__(self, reason: str = "no majority of the voting nodes can be reached") -> None:
+    def __init__(
+        self,
+        reason: str = "no majority of the voting nodes can be reached",
+        outlook: str = "It goes on by itself when enough of them are back",
+    ) -> None:
         self.reason = reason
-        super().__init__(reason)
+        self.outlook = outlook
+        super().__init__(reason, outlook)
 
     def __str__(self) -> str:
-        return f"the cluster cannot decide: {self.reason}. It goes on by itself when enough of them are back"
+        return f"the cluster cannot decide: {self.reason}. {self.outlook}"
 
 
 class UnknownOutcomeError(ServiceUnavailableError):

@@ -140,9 +140,9 @@ class ClusterNode(ClusterService):
         """See `ClusterService`."""
         return await self._call(lambda agent: agent.stop_node(node, forward=forward))
 
-    async def peer_call(self, door: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def peer_call(self, door: str, body: Mapping[str, Any], *, near: bool = True) -> Mapping[str, Any]:
         """See `ClusterService`."""
-        return await self._call(lambda agent: agent.peer_call(door, body))
+        return await self._call(lambda agent: agent.peer_call(door, body, near=near))
 
     def status(self) -> Mapping[str, Any]:
         """See `ClusterService`."""

@@ -48,8 +48,13 @@ class ClusterService(Protocol):
             NoQuorumError: no majority.
         """
 
-    async def peer_call(self, door: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def peer_call(self, door: str, body: Mapping[str, Any], *, near: bool = True) -> Mapping[str, Any]:
         """Answer another node's call on `POST /api/cluster/peer/{door}`; a door of the nodes, not of users.
+
+        Args:
+            door: ``join``, ``invite`` or ``hello``.
+            body: the call.
+            near: whether it comes from this machine; without a secret nobody else is let in.
 
         Raises:
             UserError: the call is refused.

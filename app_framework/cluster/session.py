@@ -223,6 +223,7 @@ class Session:
             revision=self.tail.revision,
             leader_revision=self.tail.revision if self.leads else pulse.revision if pulse else 0,
             elections=self.lead.leaders_seen,
+            reason=self.trouble,
         )
 
     @property

@@ -76,6 +76,7 @@ class ClusterView:
         revision: the newest write of the store that this node has seen.
         leader_revision: the newest that the leader has told of.
         elections: how many changes of the leader this node has seen.
+        reason: why this node is no member, or does not lead though it may, where more is known; for people.
     """
 
     enabled: bool
@@ -92,6 +93,7 @@ class ClusterView:
     revision: int = 0
     leader_revision: int = 0
     elections: int = 0
+    reason: str = ""
 
     @property
     def lag(self) -> int:

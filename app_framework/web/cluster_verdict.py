@@ -40,13 +40,14 @@ def verdict(view: ClusterView) -> Verdict:
     if not view.enabled:
         return Verdict("none", f"{view.node_id} runs without a cluster.")
     if view.state == "PASSIVE":
+        why = f": {view.reason}" if view.reason else ""
         return Verdict(
             "degraded",
-            f"{view.node_id} is no member of a cluster. Register its URL at one of the members to let it in.",
+            f"{view.node_id} is no member of a cluster{why}. Register its URL at one of the members to let it in.",
         )
     missing = [node.id for node in view.nodes if node.status != "ACTIVE"]
     if not view.has_quorum:
-        return Verdict("no-quorum", _without_leader(missing))
+        return Verdict("no-quorum", _without_leader(missing, view.reason))
     if missing:
         return Verdict("degraded", f"{_are(missing, 'not active')}. {_leads(view)} {_tolerates(view)}")
     if len(view.nodes) == 1:
@@ -77,8 +78,13 @@ def alone(node: str) -> ClusterView:
     )
 
 
-def _without_leader(missing: Sequence[str]) -> str:
+def _without_leader(missing: Sequence[str], reason: str) -> str:
     seen = f" {_are(missing, 'not active')}." if missing else ""
+    if reason:
+        return (
+            f"This node may lead and cannot, so nothing can be decided and changes answer NO_QUORUM: {reason}. "
+            "It goes on by itself after that."
+        )
     return (
         f"No node leads now, so nothing can be decided: no node joins or leaves, and changes answer NO_QUORUM.{seen} "
         "It goes on by itself when a majority of the voting nodes can be reached again."

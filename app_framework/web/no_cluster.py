@@ -73,7 +73,7 @@ class NoCluster(ClusterService):
         """
         raise NoClusterError(self._node)
 
-    async def peer_call(self, door: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def peer_call(self, door: str, body: Mapping[str, Any], *, near: bool = True) -> Mapping[str, Any]:
         """Refuse.
 
         Raises:

@@ -80,6 +80,12 @@ def test_the_node_to_ask_may_come_from_the_environment(af: Af, url: str) -> None
     assert af("cluster", "status", env={"AF_URL": url}).exit_code == 0
 
 
+def test_a_node_that_is_written_comes_before_the_one_of_the_environment(af: Af, url: str) -> None:
+    """In either spelling."""
+    for option in ("--url", "--daemon"):
+        assert af("cluster", "status", option, url, env={"AF_URL": NOBODY}).exit_code == 0
+
+
 def test_members_are_changed(af: Af, url: str, cluster: FakeCluster) -> None:
     """Each change says what was done to which node."""
     done = af("cluster", "register", SECOND, "--url", url)

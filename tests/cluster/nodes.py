@@ -70,7 +70,7 @@ class World:
             NodeFolder(self.folder / folder),
             MemoryGround(self.hub, node),
             MemoryPeers(self, node),
-            LoopClock(),
+            options.pop("clock", None) or LoopClock(),
             name=node,
             seeds=[self.url(peer) for peer in peers],
             secret=ClusterSecret(secret) if secret else None,

@@ -461,3 +461,17 @@ def lossy(folder: Path, seed: int) -> None:
         await nodes.until(lambda: nodes.agree(3))
 
     run(folder, scenario, seed)
+
+
+def test_without_a_secret_no_node_of_another_machine_is_let_in(tmp_path: Path) -> None:
+    """Users on the doors do not make the nodes known to each other."""
+
+    async def scenario(nodes: World) -> None:
+        agent = await nodes.start("a")
+        error = await refused(agent.peer_call("join", {"node": "stranger"}, near=False))
+        assert str(error) == (
+            "node 'stranger' cannot join: it calls from another machine, and this cluster has no secret. "
+            "Set the same cluster.secret on all nodes"
+        )
+
+    run(tmp_path, scenario)

@@ -145,7 +145,7 @@ class FakeClusterNode(ClusterService):
         stopped = replace(self._member(node), status="INACTIVE")
         return self.cluster.change(stopped, "cluster_stop", f"{stopped.id} was told to stop")
 
-    async def peer_call(self, door: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def peer_call(self, door: str, body: Mapping[str, Any], *, near: bool = True) -> Mapping[str, Any]:
         self.calls.append((door, body))
         if body.get("proof") != "right":
             raise WrongSecretError(str(body.get("node", "?")))

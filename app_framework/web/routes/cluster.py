@@ -23,6 +23,7 @@ from app_framework.errors import FrameworkError, ServiceUnavailableError, near_m
 from app_framework.web.cluster_verdict import describe_cluster
 from app_framework.web.encoding import dumps, loads
 from app_framework.web.errors import BodyTooLargeError, InvalidBodyError
+from app_framework.web.guard import is_loopback
 from app_framework.web.node_address import node_or_url, node_url
 from app_framework.web.openapi import documented
 from app_framework.web.problems import Mistake, Problem, problem_of
@@ -189,11 +190,12 @@ def _add_doors_of_nodes(router: APIRouter, find: Find) -> None:
         """What nodes ask of each other; the service checks the cluster's proof."""
         service = find()
         body = await _document(request, PEER_BYTES_MAX)
-        return await _answering(request, service, lambda: _peer_answer(service, door, body))
+        return await _answering(request, service, lambda: _peer_answer(service, door, body, request))
 
 
-async def _peer_answer(service: ClusterService, door: str, body: Mapping[str, Any]) -> Response:
-    return _json(dict(await service.peer_call(door, body)), service.view())
+async def _peer_answer(service: ClusterService, door: str, body: Mapping[str, Any], request: Request) -> Response:
+    near = request.client is None or is_loopback(request.client.host)
+    return _json(dict(await service.peer_call(door, body, near=near)), service.view())
 
 
 async def _change(request: Request, service: ClusterService, change: Change, node: str, done: str) -> Response:
