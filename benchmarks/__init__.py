@@ -1,7 +1,7 @@
 """How fast the house is, as ratios against what it stands on (a bare FastAPI, raw DuckDB, a bare Python), and how well
 a cluster keeps its promises.
 
-    make bench                                # everything, about half an hour; writes benchmarks/results.md
+    make bench                                # everything, about twenty minutes; writes benchmarks/results.md
     make bench ARGS="--only start,request"    # some of it, printed only
     make bench ARGS="--only cluster --quick"  # the cluster's, three rounds and three trials each
 

@@ -16,9 +16,10 @@ from benchmarks.cube import cube_queries
 from benchmarks.loading import sample_data
 from benchmarks.machine import machine_facts
 from benchmarks.messages import memory_request, messenger_request
-from benchmarks.report import figures_table, machine, page, table
+from benchmarks.report import figures_table, machine, not_measured, page, table
 from benchmarks.request import autowired_request
 from benchmarks.start import help_page, lone_node, node_start
+from benchmarks.trials import Figure
 from benchmarks.wiring import many_components
 
 RESULTS = Path(__file__).with_name("results.md")
@@ -53,15 +54,35 @@ def main(arguments: Sequence[str]) -> int:
     started = time.monotonic()
     openings = [OPENINGS[name] for name in options.only if name in OPENINGS]
     lines = measure(openings, rounds=options.rounds, time_limit_s=TIME_LIMIT_S, tell=_tell) if openings else []
-    figures = [each for name in options.only if name in TRIALS for each in TRIALS[name](options.trials, _tell)]
-    tables = [*([table(lines)] if lines else []), *([figures_table(figures)] if figures else []), machine(facts)]
+    figures, missing = _tried([name for name in options.only if name in TRIALS], options.trials)
+    tables = [
+        *([table(lines)] if lines else []),
+        *([figures_table(figures)] if figures else []),
+        *not_measured(missing),
+        machine(facts),
+    ]
     print("\n" + "\n\n".join(tables))
     whole = set(options.only) == set(EVERYTHING) and not options.quick
     output = options.output or (RESULTS if whole else None)
     if output is not None:
         elapsed_s = time.monotonic() - started
-        output.write_text(page(lines, figures, facts, trials=options.trials, elapsed_s=elapsed_s), encoding="utf-8")
-    return 1 if any(map(_fails, lines)) or any(figure.verdict == "missed" for figure in figures) else 0
+        output.write_text(
+            page(lines, figures, facts, trials=options.trials, elapsed_s=elapsed_s, missing=missing), encoding="utf-8"
+        )
+    return 1 if missing or any(map(_fails, lines)) or any(each.verdict == "missed" for each in figures) else 0
+
+
+def _tried(names: Sequence[str], trials: int) -> tuple[list[Figure], list[str]]:
+    """Try each; one that fails is told and left out, so that what the others took minutes for is not lost."""
+    figures: list[Figure] = []
+    missing = []
+    for name in names:
+        try:
+            figures += TRIALS[name](trials, _tell)
+        except (RuntimeError, OSError, LookupError, AssertionError) as error:
+            _tell(f"{name} could not be measured: {error!r}\n{error}")
+            missing.append(name)
+    return figures, missing
 
 
 def _tell(text: str) -> None:

@@ -14,17 +14,29 @@ FIGURE_HEADS = ("what", "median", "most", "target", "")
 
 
 def page(
-    lines: Sequence[Line], figures: Sequence[Figure], facts: Sequence[str], *, trials: int, elapsed_s: float
+    lines: Sequence[Line],
+    figures: Sequence[Figure],
+    facts: Sequence[str],
+    *,
+    trials: int,
+    elapsed_s: float,
+    missing: Sequence[str] = (),
 ) -> str:
     """Return the results as Markdown."""
     parts = [
         "# Benchmarks",
         *(["## Against what it stands on", table(lines), _rules_of_lines(len(lines[0].ours.ms))] if lines else []),
         *(["## A cluster of three processes", figures_table(figures), _rules_of_figures(trials)] if figures else []),
+        *not_measured(missing),
         machine(facts),
         f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d} in {elapsed_s:.0f} s.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def not_measured(names: Sequence[str]) -> list[str]:
+    """Return the line that names what failed; nothing when nothing did."""
+    return [f"**Not measured, because it failed: {', '.join(names)}.**"] if names else []
 
 
 def _rules_of_lines(rounds: int) -> str:

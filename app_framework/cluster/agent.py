@@ -271,7 +271,7 @@ class ClusterAgent:
                     if is_final(error):
                         self._failed = error
                         return
-                    failures[seed] = error.fact if isinstance(error, UnreachableNodeError) else str(error)
+                    failures[seed] = error.fact if isinstance(error, UnreachableNodeError) else str(error).rstrip(".")
                     shown = "; ".join([*failures.values()][:FAILURES_SHOWN_MAX])
                     self._why_not = f"no member could be reached to join: {shown}; it goes on trying"
             await asyncio.sleep(pause_s)

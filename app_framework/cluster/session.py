@@ -55,6 +55,7 @@ _logger = logging.getLogger(__name__)
 
 SNAPSHOT_PAUSE_S = 1.0
 CATCH_UP_S = 1.0
+RESTART_PAUSE_S = 1.0
 ATTEMPT_PAUSE_S = 0.1
 
 
@@ -127,7 +128,7 @@ class Session:
         self._follow()
         await self.read_once()
         for work in (self._pulse_forever, self._tick_forever, self._snapshot_forever):
-            self.run(work(), work.__name__)
+            self.run(self._kept(work), work.__name__)
 
     async def stop(self) -> None:
         """Give the lead back, say good-bye, follow nothing any more."""
@@ -162,6 +163,15 @@ class Session:
         )
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def _kept(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a work again whenever it fails: a node without a pulse is worse than one that reports a fault."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                _logger.exception("the cluster's %s failed and begins again", work.__name__.strip("_"))
+                await asyncio.sleep(RESTART_PAUSE_S)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

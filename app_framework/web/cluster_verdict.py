@@ -82,7 +82,7 @@ def _without_leader(missing: Sequence[str], reason: str) -> str:
     seen = f" {_are(missing, 'not active')}." if missing else ""
     if reason:
         return (
-            f"This node may lead and cannot, so nothing can be decided and changes answer NO_QUORUM: {reason}. "
+            f"This node should lead and cannot, so nothing can be decided and changes answer NO_QUORUM: {reason}. "
             "It goes on by itself after that."
         )
     return (

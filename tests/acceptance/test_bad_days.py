@@ -233,7 +233,8 @@ def test_a_peer_that_is_unreachable_for_ever_does_not_hold_up_the_start(tmp_path
         )
         assert f"the node serves what it can alone: {reason}; it goes on trying" in node.log()
         assert (health_of(node)["status"], reason in str(health_of(node))) == ("UNKNOWN", True)
-        assert status_code_of(node) == 1
+        status = af(tmp_path, "cluster", "status", "--url", node.url)
+        assert (status.code, reason in status.out) == (1, True), status.out
         gone = af(tmp_path, "cluster", "status", "--url", f"http://127.0.0.1:{later}")
         assert gone.code == 3
         assert f"no node answers at http://127.0.0.1:{later}: nothing listens there." in gone.err
@@ -311,7 +312,7 @@ def test_two_nodes_decide_nothing_without_the_founder_and_go_on_when_it_is_back(
         nodes.until_agreed(2)
         assert status_code_of(second) == 0
         founder.kill_machine()
-        assert_no_quorum(second)
+        assert_no_quorum(second, words="node 'a', which keeps the decisions of two nodes, does not answer")
         until(lambda: second.view().get("leaderId") is None, "no leader", nodes.describe)
         assert_no_quorum(second)
         assert status_code_of(second) == 2
@@ -346,13 +347,14 @@ def test_losing_the_majority_stops_writes_quickly_and_reads_never(tmp_path: Path
         assert third.post("/api/cluster/stop", {"node": "node1"}).status_code == 200
 
 
-def assert_no_quorum(node: ClusterNode, *also: str) -> None:
+def assert_no_quorum(node: ClusterNode, *also: str, words: str = "") -> None:
     """A change is refused within seconds, in words, and may be tried again."""
     began = time.monotonic()
     answer = node.post("/api/cluster/deregister", {"node": "node1" if node.name == "node3" else "a"})
     problem = answer.json()
     assert (answer.status_code, problem["retryable"]) == (503, True), problem
     assert problem["code"] in ("NO_QUORUM", *also), problem
+    assert words in problem["detail"]
     assert "af." not in problem["detail"], "no subject of ours in a user's sentence"
     assert time.monotonic() - began < QUICKLY_S
 

@@ -9,6 +9,7 @@ import pytest
 
 from app_framework.cluster.snapshot import read_snapshot
 from tests.acceptance.cluster import Cluster, ClusterNode, cluster, until
+from tests.acceptance.processes import af
 from tests.acceptance.trouble import SmallDisk
 
 pytestmark = pytest.mark.acceptance
@@ -51,6 +52,10 @@ def test_a_lone_node_with_a_full_disk_refuses_says_why_and_goes_on_with_room(tmp
         until(lambda: node.view()["leaderId"] is None, "it does not lead on what it cannot write", node.log)
         assert health_of(node)["status"] == "UNKNOWN"
         assert "cannot be written" in health_of(node)["details"]["reason"]
+        later = node.post("/api/cluster/register", {"url": waiting.url}).json()
+        assert (later["code"], "cannot be written" in later["detail"]) == ("NO_QUORUM", True), later
+        status = af(tmp_path, "cluster", "status", "--url", node.url)
+        assert (status.code, "Make room" in status.out) == (2, True), status.out
         assert "cannot be written" in node.log()
         disk.clear()
         until(lambda: node.view()["state"] == "LEADER", "it leads again", node.log)
@@ -71,8 +76,9 @@ def test_one_of_three_with_a_full_disk_does_not_stop_the_others_and_comes_back(f
                 nodes.start(name, *peers).ready()
         assert disk is not None
         nodes.until_tolerates(1)
+        watcher = nodes.start("w", "--cluster.bootstrap=false", "--cluster.node.type=watcher").ready()
         disk.fill()
-        watcher = nodes.start("w", "--peer", nodes["node2"].url, "--cluster.node.type=watcher").ready()
+        until(lambda: registered(nodes["node2"], watcher), "the others decide", nodes.describe)
         nodes.until_agreed(4, members=4)
         until(lambda: "No space left on device" in nodes[full].log(), "it says so", nodes[full].log)
         until(lambda: nodes["node2"].view()["tolerates"] == 0, "it does not count as a voter", nodes.describe)
@@ -86,6 +92,13 @@ def test_one_of_three_with_a_full_disk_does_not_stop_the_others_and_comes_back(f
             assert nodes[full].log().count("No space left on device") < 10, "it is said, not repeated"
         finally:
             nodes.nodes["w"] = watcher
+
+
+def registered(member: ClusterNode, node: ClusterNode) -> bool:
+    """Register a node as an operator does; who is refused for want of a majority is told that, and to try again."""
+    answer = member.post("/api/cluster/register", {"url": node.url})
+    assert answer.status_code == 200 or answer.json()["retryable"], answer.text
+    return answer.status_code == 200
 
 
 def test_the_copy_of_the_decisions_is_written_again_when_there_is_room(tmp_path: Path) -> None:

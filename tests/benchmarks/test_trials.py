@@ -17,7 +17,7 @@ from benchmarks.cluster import NONE_LOST, TRIALS
 from benchmarks.cluster_nodes import ClusterNode, Sight, Trio, Watcher, Writers, is_working
 from benchmarks.processes import ROOT
 from benchmarks.report import figures_table, page
-from benchmarks.trials import Bound, Figure
+from benchmarks.trials import Bound, Figure, Tell
 
 DEADLINE_S = 60.0
 
@@ -85,6 +85,23 @@ def test_a_section_and_a_group_can_be_asked_for_alone() -> None:
     chosen = program._options(["--only", "cluster,idle"])
     assert chosen.only == list(program.GROUPS["cluster"])
     assert (chosen.trials, program._options(["--quick"]).trials) == (20, 3)
+
+
+def test_a_section_that_fails_costs_neither_the_others_nor_the_truth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name is on the page, its reason on standard error, and the run has failed."""
+
+    def broken(trials: int, tell: Tell) -> Sequence[Figure]:
+        raise RuntimeError("no leader in sight")
+
+    known = {"formation": lambda trials, tell: [Figure("It forms", [1.0] * trials)], "idle": broken}
+    monkeypatch.setattr(program, "TRIALS", known)
+    output = tmp_path / "results.md"
+    assert program.main(["--only", "idle,formation", "--trials", "2", "--output", str(output)]) == 1
+    assert "It forms" in output.read_text()
+    assert "Not measured, because it failed: idle" in output.read_text()
+    assert "no leader in sight" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["--only", "handovr"], ["--trials", "0"], ["--rounds", "-1"]])

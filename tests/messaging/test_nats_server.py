@@ -362,6 +362,7 @@ def test_nobody_else_has_the_credentials_of_a_key() -> None:
 
 def test_a_free_port_is_none_of_those_that_are_taken() -> None:
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: a port may be resting
         port = free_port()
         listener.bind(("127.0.0.1", port))
         listener.listen()
