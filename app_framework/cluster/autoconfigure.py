@@ -7,7 +7,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from app_framework.boot import (
@@ -31,27 +31,23 @@ from app_framework.boot import (
 )
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.clock import Clock
-from app_framework.cluster.agent import ClusterAgent
 from app_framework.cluster.errors import ClusterDataError, JetStreamMissingError, NodeRefusedError
 from app_framework.cluster.ground import Ground
 from app_framework.cluster.health import ClusterHealth
-from app_framework.cluster.identity import NodeFolder, cluster_folder
-from app_framework.cluster.leadership import LeaderRules
-from app_framework.cluster.memory_ground import MemoryGround, MemoryHub
 from app_framework.cluster.node import ClusterNode
-from app_framework.cluster.peers import HttpPeers, PeerDoors
+from app_framework.cluster.peers import PeerDoors
 from app_framework.cluster.properties import ClusterProperties
-from app_framework.cluster.rules import ClusterRules
-from app_framework.cluster.supervisor import SupervisorRules
 from app_framework.cluster.view import ClusterView
 from app_framework.messaging.connection import NatsConnection
 from app_framework.messaging.header_exchange import HeaderExchange
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messengers import Messengers
-from app_framework.messaging.nats_bus import NatsBus
 from app_framework.messaging.nats_source import NatsSource
 from app_framework.messaging.properties import NatsProperties, messenger_type
-from app_framework.security.secret import ClusterSecret
+
+if TYPE_CHECKING:
+    from app_framework.cluster.agent import ClusterAgent
+    from app_framework.cluster.rules import ClusterRules
 
 _logger = logging.getLogger(__name__)
 
@@ -179,6 +175,8 @@ class MessengerFollowsCluster:
         self._moving = asyncio.ensure_future(self._move())
 
     async def _move(self) -> None:
+        from app_framework.messaging.nats_bus import NatsBus
+
         bus = self._messengers.default.bus
         connection = await self._source.connection()
         if isinstance(bus, NatsBus) and bus.connection != connection:
@@ -198,6 +196,8 @@ class ClusterAutoConfiguration:
     @bean(on_missing_component(PeerDoors))
     def peer_doors(self) -> PeerDoors:
         """How other nodes are reached before there is a common messenger."""
+        from app_framework.cluster.peers import HttpPeers
+
         return HttpPeers()
 
     @bean(on_missing_component(Ground))
@@ -209,6 +209,8 @@ class ClusterAutoConfiguration:
     ) -> Ground:
         """What carries the cluster: servers of this node's own, servers that run already, or memory."""
         if messenger_type(environment) == "in-memory":
+            from app_framework.cluster.memory_ground import MemoryGround, MemoryHub
+
             hub = MemoryHub(network or MemoryNetwork())
             return MemoryGround(hub, properties.node.name or str(environment.get("app.name")))
         nats = environment.bind(NatsProperties)
@@ -218,6 +220,7 @@ class ClusterAutoConfiguration:
             secret = nats.password or nats.token
             return ExternalGround(NatsConnection(nats.servers, nats.user, secret.get_secret_value() if secret else ""))
         from app_framework.cluster.embedded_ground import EmbeddedGround
+        from app_framework.cluster.identity import cluster_folder
         from app_framework.messaging.server_binary import find_binary
 
         folder = cluster_folder(environment.bind(AppProperties).data_dir)
@@ -234,6 +237,10 @@ class ClusterAutoConfiguration:
         context: ApplicationContext,
     ) -> AsyncIterator[ClusterNode]:
         """The membership service of this node."""
+        from app_framework.cluster.agent import ClusterAgent
+        from app_framework.cluster.identity import NodeFolder, cluster_folder
+        from app_framework.security.secret import ClusterSecret
+
         app = environment.bind(AppProperties)
         secret = ClusterSecret(properties.secret.get_secret_value()) if properties.secret else None
 
@@ -256,7 +263,7 @@ class ClusterAutoConfiguration:
                 entered=entered,
             )
 
-        node = ClusterNode(made, own_thread=not isinstance(ground, MemoryGround))
+        node = ClusterNode(made, own_thread=ground.quorum_place != "memory")
         await node.open()
         try:
             yield node
@@ -366,6 +373,10 @@ def _reader(node: ClusterNode, value: Callable[[ClusterView], float]) -> Callabl
 
 def rules_of(properties: ClusterProperties) -> ClusterRules:
     """Return the times of the properties."""
+    from app_framework.cluster.leadership import LeaderRules
+    from app_framework.cluster.rules import ClusterRules
+    from app_framework.cluster.supervisor import SupervisorRules
+
     timings = properties.timings
     lease_s = timings.lease.total_seconds()
     return ClusterRules(

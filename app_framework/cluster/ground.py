@@ -7,12 +7,14 @@ memory of one process (`MemoryGround`). Whoever stands on them cannot tell them 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from app_framework.cluster.identity import NodeIdentity, OwnServer, Place
 from app_framework.cluster.store import ConsensusStore
-from app_framework.cluster.voters import Observation
-from app_framework.messaging.messenger import Messenger
+
+if TYPE_CHECKING:
+    from app_framework.cluster.identity import NodeIdentity, OwnServer, Place
+    from app_framework.cluster.voters import Observation
+    from app_framework.messaging.messenger import Messenger
 
 
 class QuorumStore(ConsensusStore, Protocol):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from app_framework.cluster.agent import ClusterAgent
 from app_framework.cluster.loop import OwnLoop, SameLoop
 from app_framework.cluster.service import ClusterService
 from app_framework.cluster.view import ClusterView, Decision, NodeDocument
 
+if TYPE_CHECKING:
+    from app_framework.cluster.agent import ClusterAgent
+
 T = TypeVar("T")
 
 Listener = Callable[[ClusterView], None]
-MakeAgent = Callable[[Callable[[ClusterView], None], Callable[[], Awaitable[None]]], ClusterAgent]
+MakeAgent = Callable[[Callable[[ClusterView], None], Callable[[], Awaitable[None]]], "ClusterAgent"]
 
 
 class ClusterNode(ClusterService):

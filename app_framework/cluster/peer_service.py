@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from app_framework.cluster.errors import NotLeaderError, UnknownDoorError, WrongClusterError
 from app_framework.cluster.identity import NodeIdentity
 from app_framework.cluster.peers import PeerDoors, check_signature, signed
-from app_framework.cluster.registry import NODE_NAME
-from app_framework.cluster.view import NodeType
+from app_framework.cluster.view import NODE_NAME, NodeType
 from app_framework.errors import FrameworkError, UserError
 from app_framework.security.secret import ClusterSecret
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from app_framework.boot import ConfigProperties, Duration, Field, SecretStr
-from app_framework.cluster.registry import NODE_NAME
+from app_framework.cluster.view import NODE_NAME
 
 
 class ClusterNodeProperties(ConfigProperties):

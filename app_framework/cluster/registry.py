@@ -21,7 +21,6 @@ from app_framework.cluster.errors import ClusterDataError, NodeNameInUseError, N
 from app_framework.cluster.view import UNTAGGED, NodeDocument, NodeRole, NodeStatus, NodeType
 
 KEY = "registry"
-NODE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 MEMBERS_MAX = 1000
 APPLIED_MAX = 128
 """How many operations the document remembers, so that one that is repeated is not applied twice."""

@@ -15,6 +15,9 @@ NodeStatus = Literal["ACTIVE", "INACTIVE"]
 NodeType = Literal["voter", "watcher", "witness"]
 NodeState = Literal["LEADER", "FOLLOWER", "CANDIDATE", "PASSIVE"]
 
+NODE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+"""What a node may be called: its name stands in subjects, file names and URLs."""
+
 COLLECTION = "_system._clusternodes"
 """The collection of the membership documents (J11)."""
 

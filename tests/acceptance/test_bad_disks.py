@@ -76,9 +76,8 @@ def test_one_of_three_with_a_full_disk_does_not_stop_the_others_and_comes_back(f
                 nodes.start(name, *peers).ready()
         assert disk is not None
         nodes.until_tolerates(1)
-        watcher = nodes.start("w", "--cluster.bootstrap=false", "--cluster.node.type=watcher").ready()
         disk.fill()
-        until(lambda: registered(nodes["node2"], watcher), "the others decide", nodes.describe)
+        watcher = nodes.start("w", "--peer", nodes["node2"].url, "--cluster.node.type=watcher").ready()
         nodes.until_agreed(4, members=4)
         until(lambda: "No space left on device" in nodes[full].log(), "it says so", nodes[full].log)
         until(lambda: nodes["node2"].view()["tolerates"] == 0, "it does not count as a voter", nodes.describe)
@@ -92,13 +91,6 @@ def test_one_of_three_with_a_full_disk_does_not_stop_the_others_and_comes_back(f
             assert nodes[full].log().count("No space left on device") < 10, "it is said, not repeated"
         finally:
             nodes.nodes["w"] = watcher
-
-
-def registered(member: ClusterNode, node: ClusterNode) -> bool:
-    """Register a node as an operator does; who is refused for want of a majority is told that, and to try again."""
-    answer = member.post("/api/cluster/register", {"url": node.url})
-    assert answer.status_code == 200 or answer.json()["retryable"], answer.text
-    return answer.status_code == 200
 
 
 def test_the_copy_of_the_decisions_is_written_again_when_there_is_room(tmp_path: Path) -> None:
