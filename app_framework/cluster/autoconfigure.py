@@ -38,11 +38,10 @@ from app_framework.cluster.node import ClusterNode
 from app_framework.cluster.peers import PeerDoors
 from app_framework.cluster.properties import ClusterProperties
 from app_framework.cluster.view import ClusterView
-from app_framework.messaging.connection import NatsConnection
+from app_framework.messaging.connection import NatsConnection, NatsSource
 from app_framework.messaging.header_exchange import HeaderExchange
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messengers import Messengers
-from app_framework.messaging.nats_source import NatsSource
 from app_framework.messaging.properties import NatsProperties, messenger_type
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from app_framework.boot import (
 )
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.errors import FrameworkError
-from app_framework.messaging.connection import NatsConnection
+from app_framework.messaging.connection import NatsConnection, NatsSource
 from app_framework.messaging.direct import DirectStreams
 from app_framework.messaging.errors import DisconnectedError, NatsServerError, NatsServerTooOldError
 from app_framework.messaging.header_exchange import HeaderExchange
@@ -34,7 +34,6 @@ from app_framework.messaging.health import MessagingHealth, NatsHealth
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messenger import Messenger
 from app_framework.messaging.messengers import Messengers
-from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats, NatsSource
 from app_framework.messaging.properties import DirectProperties, MessagingProperties, NatsProperties, messenger_type
 from app_framework.messaging.rpc import MessengerLimits
 from app_framework.messaging.server_binary import NatsBinaryMissingError, find_binary
@@ -146,6 +145,8 @@ class NatsAutoConfiguration:
         self, properties: NatsProperties, environment: Environment, context: ApplicationContext
     ) -> AsyncIterator[NatsSource]:
         """Where the node's NATS connection goes."""
+        from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats
+
         if not properties.runs_own_server:
             yield ExternalNats(_connection(properties), timeout_s=properties.connect_timeout.total_seconds())
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,18 @@ class NatsConnection:
     def token(self) -> str:
         """The token: the password of nobody."""
         return "" if self.user else self.password
+
+
+class NatsSource(Protocol):
+    """Says where the node's NATS connection goes. A component of this type takes the place of ours."""
+
+    async def connection(self) -> NatsConnection:
+        """Return addresses and user of servers that run.
+
+        Raises:
+            NatsServerError: there is none, or none that can be trusted.
+        """
+
+    @property
+    def trouble(self) -> str:
+        """Why its servers cannot be used now; empty when nothing is known against them."""

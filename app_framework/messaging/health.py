@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app_framework.boot import Health, HealthIndicator
+from app_framework.messaging.connection import NatsSource
 from app_framework.messaging.messengers import Messengers
-from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats, NatsSource
 
 
 class MessagingHealth(HealthIndicator):
@@ -29,6 +29,8 @@ class NatsHealth(HealthIndicator):
 
     async def health(self) -> Health:
         """Say what the node's own server is, or that it uses others."""
+        from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats
+
         if self._source.trouble:
             return Health.down(self._source.trouble)
         if isinstance(self._source, EmbeddedNats):

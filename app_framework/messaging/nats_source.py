@@ -10,7 +10,6 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from app_framework.messaging.connection import NatsConnection
 from app_framework.messaging.credentials import NatsCredentials
@@ -29,21 +28,6 @@ RESTART_PAUSE_S = 0.1
 
 
 _KEY_BYTES = 32
-
-
-class NatsSource(Protocol):
-    """Says where the node's NATS connection goes. A component of this type takes the place of ours."""
-
-    async def connection(self) -> NatsConnection:
-        """Return addresses and user of servers that run.
-
-        Raises:
-            NatsServerError: there is none, or none that can be trusted.
-        """
-
-    @property
-    def trouble(self) -> str:
-        """Why its servers cannot be used now; empty when nothing is known against them."""
 
 
 class EmbeddedNats:

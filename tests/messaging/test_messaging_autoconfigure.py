@@ -17,7 +17,7 @@ import pytest
 from app_framework import component
 from app_framework.boot import ApplicationContext, Metrics, Status, bean
 from app_framework.messaging.autoconfigure import MessagingAutoConfiguration, NatsAutoConfiguration
-from app_framework.messaging.connection import NatsConnection
+from app_framework.messaging.connection import NatsConnection, NatsSource
 from app_framework.messaging.credentials import NatsCredentials
 from app_framework.messaging.errors import NatsServerError, NatsServerTooOldError
 from app_framework.messaging.header_exchange import HeaderExchange
@@ -25,7 +25,7 @@ from app_framework.messaging.health import MessagingHealth, NatsHealth
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messenger import Messenger
 from app_framework.messaging.messengers import Messengers
-from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats, NatsSource
+from app_framework.messaging.nats_source import EmbeddedNats, ExternalNats
 from app_framework.messaging.properties import NatsProperties
 from app_framework.messaging.server import NatsServer, free_port
 from app_framework.messaging.server_binary import find_binary
