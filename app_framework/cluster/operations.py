@@ -12,6 +12,7 @@ from app_framework.cluster.errors import (
     NoQuorumError,
     OperationRefusedError,
     UnknownNodeError,
+    UnreachableNodeError,
     UnstableError,
     WrongClusterError,
 )
@@ -98,7 +99,11 @@ class Operations:
         # Whoever asked through another node must still be there for the answer.
         patience_s, began_s = session.rules.command_timeout_s, session.clock.monotonic_s()
         await self._check_majority(0.3 * patience_s)
-        answer = await self._peers.call(url, "invite", invitation, timeout_s=0.5 * patience_s)
+        try:
+            answer = await self._peers.call(url, "invite", invitation, timeout_s=0.5 * patience_s)
+        except UnreachableNodeError:
+            await self._check_majority(0.3 * patience_s)  # the node may be well, and wait for the majority as we do
+            raise
         check_signature(answer, self._secret, f"invite/{invitation['nonce']}", url)
         node = str(answer["node"])
         deadline_s = began_s + 0.9 * patience_s

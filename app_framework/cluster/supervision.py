@@ -36,10 +36,12 @@ from app_framework.messaging.errors import MessengerError
 _logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+START_POLL_S = 0.25
 UNSETTLED_S = 0.1
 SETTLED_S = 5.0
 STUCK_S = 15.0
 RESTART_PAUSE_S = 60.0
+EVACUATE_AGAIN_S = 5.0
 MOVE_RETRY_S = 2.0
 ORDER_TIMEOUT_S = 10.0
 
@@ -62,6 +64,7 @@ class Supervision:
         self._finished_term = 0
         self._behind_since_s: dict[str, float] = {}
         self._restarted_s = -1e9
+        self._evacuating = ("", -1e9)
 
     async def run(self) -> None:
         """Work whenever this node leads, until it is cancelled."""
@@ -190,8 +193,7 @@ class Supervision:
                 await self._session.ground.scale(replicas)
                 _logger.info("moving the decisions: scaling")
             case Evacuate(server=name):
-                await self._session.ground.evacuate(name)
-                await asyncio.sleep(5 * UNSETTLED_S)
+                await self._evacuate(name)
             case Remove(server=name, node=node):
                 _logger.info("moving the decisions: evacuated")
                 await self._order(node, registry, "drop", server=name)
@@ -203,11 +205,19 @@ class Supervision:
                 self._waiting = reason
                 _logger.info("the cluster's voters: %s", reason)
 
+    async def _evacuate(self, name: str) -> None:
+        """Ask once, and again only when nothing came of it for a while: each request begins the move anew."""
+        now_s = self._clock.monotonic_s()
+        if self._evacuating[0] != name or now_s - self._evacuating[1] >= EVACUATE_AGAIN_S:
+            self._evacuating = (name, now_s)
+            await self._session.ground.evacuate(name)
+        await asyncio.sleep(2 * UNSETTLED_S)
+
     async def _start(self, server: VoteServer, registry: Registry) -> None:
         routes = [each.route for each in registry.servers if each.route and each.name != server.name]
         answer = await self._order(server.node, registry, "run", server=server.name, kind=server.kind, routes=routes)
         if answer is None or answer["route"] == server.route:
-            await asyncio.sleep(LOOK_S)  # it cannot be reached, or it runs and has not been seen by the others yet
+            await asyncio.sleep(START_POLL_S)  # it cannot be reached, or it runs and the others have not seen it yet
         else:
             await self._command(
                 "server_add",
