@@ -91,13 +91,13 @@ class LeadHolder:
     async def _hold(self, change: Callable[[Registry], Registry], reason: str) -> None:
         """Take or renew the lead by one compare-and-set."""
         sent_s = self._session.clock.monotonic_s()
-        taking = bool(reason)
+        taking, seen = bool(reason), _lead_of(self.state)
         try:
             async with asyncio.timeout(self._session.rules.leader.ttl_s / 3), self._session.writing:
                 if taking:
                     await self._session.read_once()
                 registry, revision = self._session.registry, self._session.revision
-                if registry is None or (taking and not self._still_as_seen(registry)):
+                if registry is None or (taking and not self._may_take(registry, seen)):
                     self.happen(Failed(conflict=True))
                     return
                 if not taking and registry.lease.nonce != self._session.me.nonce:
@@ -118,9 +118,8 @@ class LeadHolder:
         if taking:
             await self._session.log.note("lead", self._session.me.identity.name, reason)
 
-    def _still_as_seen(self, registry: Registry) -> bool:
-        """Whether the lead is still as it was when it was decided to take it."""
-        seen = (self.state.term, self.state.holder, self.state.holder_nonce)
+    def _may_take(self, registry: Registry, seen: tuple[int, str | None, str]) -> bool:
+        """Whether the lead is still as it was when it was decided to take it: who comes second follows the first."""
         return (registry.term, registry.lease.node, registry.lease.nonce) == seen and self._session.is_member
 
     async def give_back(self) -> None:
@@ -140,3 +139,7 @@ class LeadHolder:
         member = self._session.registry.member(node) if self._session.registry else None
         reachable = member is not None and await self._session.ground.reaches(member.route)
         self.happen(Probed(node, reachable))
+
+
+def _lead_of(state: Leadership) -> tuple[int, str | None, str]:
+    return state.term, state.holder, state.holder_nonce

@@ -16,6 +16,7 @@ from app_framework.cluster.errors import (
     NotLeaderError,
     NotMemberError,
 )
+from app_framework.cluster.leadership import Gone, Tick
 from app_framework.cluster.session import Session
 from app_framework.testing.virtual_time import run_virtually
 from tests.cluster.nodes import World, refused, world
@@ -425,6 +426,24 @@ def test_a_graceful_stop_hands_over_without_a_pause(tmp_path: Path) -> None:
         await nodes.until(lambda: any(view.state == "LEADER" for view in nodes.views()))
         assert loop.time() - began_s < 0.2
         await nodes.until(lambda: nodes.agree(3, active=2))
+
+    run(tmp_path, scenario)
+
+
+def test_of_two_voters_that_take_the_lead_at_once_the_second_follows_the_first(tmp_path: Path) -> None:
+    """What it finds when it comes to write is not what it saw when it decided to."""
+
+    async def scenario(nodes: World) -> None:
+        await nodes.trio()
+        b, c = nodes.agents["b"].session, nodes.agents["c"].session
+        assert b is not None
+        assert c is not None
+        await nodes.kill("a")
+        for session in (b, c):
+            session.happen(Gone("a"))
+            session.happen(Tick())
+        await nodes.until(lambda: nodes.agree(3, active=2))
+        assert nodes.views()[0].term == 2
 
     run(tmp_path, scenario)
 
