@@ -7,8 +7,6 @@ import secrets
 
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.2
-FIRST_ATTEMPT_S = 0.2
-"""A server that stops in order may take a request with it; the first attempt notices early, later ones are patient."""
 
 
 class Patience:
@@ -25,12 +23,11 @@ class Patience:
         self._attempt_s = attempt_s
         self._began_s = self._loop.time()
         self._pause_s = FIRST_PAUSE_S
-        self._patient_s = min(FIRST_ATTEMPT_S, attempt_s)
 
     @property
     def attempt_s(self) -> float:
         """How long the next attempt may take."""
-        return min(self._patient_s, max(0.001, self._began_s + self._timeout_s - self._loop.time()))
+        return min(self._attempt_s, max(0.001, self._began_s + self._timeout_s - self._loop.time()))
 
     async def pause(self, failure: Exception, limit_s: float | None = None) -> None:
         """Wait a little, longer each time.
@@ -44,7 +41,6 @@ class Patience:
         if self._loop.time() + wait_s > self._began_s + limit_s:
             raise failure
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._patient_s = min(2 * self._patient_s, self._attempt_s)
         await asyncio.sleep(wait_s)
 
     def __repr__(self) -> str:

@@ -213,7 +213,7 @@ def test_no_kill_loses_an_acknowledged_write(tmp_path: Path) -> None:
             entries = {entry.key: entry for entry in await group.stores[1].entries()}
             counter = int(entries.pop("counter").value)
             assert {key: entry.revision for key, entry in entries.items() if key in acknowledged} == acknowledged
-            assert len(acknowledged) > 5 * KILLS  # how many there are depends on the machine
+            assert len(acknowledged) > 20 * KILLS
             assert len(set(counted)) == len(counted)
             assert len(counted) <= counter <= len(counted) + increments_in_doubt
             revisions = {key: entry.revision for key, entry in entries.items()}
@@ -247,25 +247,11 @@ def test_without_a_majority_nothing_is_written_and_it_is_said_soon(tmp_path: Pat
             await group.cluster.servers[1].start()
             await writable(store)
             assert await store.update("k", b"2", revision, op_id="two") > revision
-            entry = await read_again(store, "k")
+            (entry,) = await store.read(["k"])
             assert entry is not None
             assert entry.value == b"2"
 
     asyncio.run(trial())
-
-
-async def read_again(store: JetStreamConsensusStore, key: str) -> Entry | None:
-    """Read an entry; a server that has just started may refuse for a moment."""
-    until_s = time.monotonic() + RECOVERY_S
-    while True:
-        try:
-            (entry,) = await store.read([key])
-        except NoQuorumError:
-            if time.monotonic() > until_s:
-                raise
-            await asyncio.sleep(PACE_S)
-        else:
-            return entry
 
 
 async def kill_some(group: Voters, random: Random) -> None:
