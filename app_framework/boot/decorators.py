@@ -39,6 +39,8 @@ class ComponentMark:
 class BeanMark(ComponentMark):
     """A factory method or function: what it returns is a component."""
 
+    background: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationMark:
@@ -127,6 +129,7 @@ def bean(
     scope: Scope = ...,
     order: int = ...,
     provides: Any = ...,
+    background: bool = ...,
 ) -> Callable[[F], F]: ...
 @overload
 def bean(target: F, /) -> F: ...
@@ -137,13 +140,32 @@ def bean(
     scope: Scope = "application",
     order: int = 0,
     provides: Any = None,
+    background: bool = False,
 ) -> Any:
     """Mark a factory method or function: what it returns (or yields) is a component.
 
     The return annotation is the type it is found by. A generator's code after ``yield`` runs at stop.
-    The arguments are those of `component`.
+
+    Args:
+        *arguments: conditions that must hold.
+        name: the component's name; that of the function unless given.
+        primary: whether it wins among several candidates.
+        scope: ``application`` or ``request``.
+        order: its place in lists, smallest first.
+        provides: the type it is found by, where the annotation does not say it.
+        background: whether it is made while others are: for an ``async def`` that waits for a disk, a process or
+            another machine. Who needs it waits until it is there; it is entered in a task of its own.
     """
-    return _decorate(BeanMark, arguments, name=name, primary=primary, scope=scope, order=order, provides=provides)
+    return _decorate(
+        BeanMark,
+        arguments,
+        name=name,
+        primary=primary,
+        scope=scope,
+        order=order,
+        provides=provides,
+        background=background,
+    )
 
 
 @overload

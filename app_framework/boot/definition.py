@@ -73,6 +73,7 @@ class Definition:
         primary: whether it wins among several candidates.
         order: its place in lists.
         scope: lives as long as the application or one request.
+        background: whether it is made while others are.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Definition:
     primary: bool = False
     order: int = 0
     scope: Scope = "application"
+    background: bool = False
     dependencies: tuple[str, ...] = field(default=(), compare=False)
 
     @property

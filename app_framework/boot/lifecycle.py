@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from logging import getLogger
@@ -142,12 +142,22 @@ class LifecycleRunner:
             StartTimeoutError: when the bound on the start is reached.
         """
         self._deadline_s = time.monotonic() + self._start_timeout_s
-        for name in self._wiring.order:
-            definition = self._wiring.definitions[name]
-            with self._step("create", name):
-                value = await self._within(definition, "create", partial(self._create, definition))
-            self._store.keep(name, value)
-            created(value)
+        background: dict[str, asyncio.Task[None]] = {}
+        try:
+            for name in self._wiring.order:
+                for needed in self._wiring.dependencies(name):
+                    if needed in background:
+                        await background.pop(needed)
+                making = self._make(self._wiring.definitions[name], created)
+                if self._wiring.definitions[name].background:
+                    background[name] = asyncio.create_task(making, name=f"create {name}")
+                    await asyncio.sleep(0)  # it begins now, not when something else waits for the first time
+                else:
+                    await making
+            while background:
+                await background.pop(next(iter(background)))
+        finally:
+            await _end(background.values())
 
     async def start(self) -> None:
         """Start every `Lifecycle` component, by ascending phase.
@@ -179,6 +189,12 @@ class LifecycleRunner:
         lines: list[str] = []
         self._draw(name, "", lines, set())
         return tuple(lines)
+
+    async def _make(self, definition: Definition, created: Callable[[object], None]) -> None:
+        with self._step("create", definition.name):
+            value = await self._within(definition, "create", partial(self._create, definition))
+        self._store.keep(definition.name, value)
+        created(value)
 
     async def _within(self, definition: Definition, action: str, work: Callable[[], Awaitable[Any]]) -> Any:
         left_s = max(self._deadline_s - time.monotonic(), 0.001)
@@ -250,6 +266,13 @@ class LifecycleRunner:
             if dependent not in drawn:
                 drawn.add(dependent)
                 self._draw(dependent, indent + "  ", lines, drawn)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Give up what is still being made, because something else could not be."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _cancellations() -> int:

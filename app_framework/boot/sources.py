@@ -5,6 +5,7 @@ A candidate is a definition together with the conditions that decide whether it 
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -166,6 +167,10 @@ def _bean_candidate(
     provided, kind = (None, FactoryKind.PLAIN) if problem else read_provided(function)
     if mark.provides is None and not problem and (provided is None or provided is type(None)):
         raise InvalidSourceError(function, "a @bean must say what it makes: give it a return annotation")
+    if mark.background and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+        raise InvalidSourceError(function, "only an `async def` can be made in the background")
+    if mark.background and mark.scope != "application":
+        raise InvalidSourceError(function, "what lives as long as one request is not made in the background")
     definition = Definition(
         name=mark.name or function.__name__,
         provides=mark.provides or provided or object,
@@ -177,6 +182,7 @@ def _bean_candidate(
         primary=mark.primary,
         order=mark.order,
         scope=mark.scope,
+        background=mark.background,
     )
     return Candidate(definition, mark.conditions, problem)
 

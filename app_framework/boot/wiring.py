@@ -58,7 +58,8 @@ class Wiring:
     Args:
         definitions: by name.
         bindings: what each component's parameters get, by component.
-        order: names such that everything a component needs comes before it; request-scoped ones are left out.
+        order: names such that everything a component needs comes before it; request-scoped ones are left out. What
+            is made in the background comes as early as that allows, and what needs it as late.
     """
 
     definitions: Mapping[str, Definition]
@@ -94,6 +95,7 @@ def wire(assembly: Assembly, requirements: Iterable[Requirement] = ()) -> Wiring
     wiring = Wiring(assembly.definitions, bindings, ())
     problems += _wider_scopes(wiring)
     order, cycles = _creation_order(wiring)
+    order = _background_early(wiring, order)
     problems += cycles
     if problems:
         raise WiringError(problems)
@@ -223,3 +225,18 @@ def _creation_order(wiring: Wiring) -> tuple[tuple[str, ...], list[WiringProblem
     for name in wiring.definitions:
         visit(name, ())
     return tuple(ordered), list(cycles.values())
+
+
+def _background_early(wiring: Wiring, order: tuple[str, ...]) -> tuple[str, ...]:
+    """Begin with what is made in the background and what that needs, end with what has to wait for it."""
+    early = {name for name in order if wiring.definitions[name].background}
+    if not early:
+        return order
+    late: set[str] = set()
+    for name in order:
+        if not (early | late).isdisjoint(wiring.dependencies(name)) and name not in early:
+            late.add(name)
+    for name in reversed(order):
+        if name in early:
+            early.update(wiring.dependencies(name))
+    return tuple(sorted(order, key=lambda name: 0 if name in early else 2 if name in late else 1))

@@ -225,7 +225,7 @@ class ClusterAutoConfiguration:
         folder = cluster_folder(environment.bind(AppProperties).data_dir)
         return EmbeddedGround((folder / "nats").resolve(), find_binary(nats.binary), *server_hosts(environment))
 
-    @bean(on_missing_component(ClusterNode))
+    @bean(on_missing_component(ClusterNode), background=True)
     async def cluster_node(
         self,
         properties: ClusterProperties,

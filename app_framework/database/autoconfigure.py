@@ -30,7 +30,7 @@ from app_framework.database.properties import DatabaseProperties
 class DatabaseAutoConfiguration:
     """Opens the analytic database and loads its tables."""
 
-    @bean(on_missing_component(Database))
+    @bean(on_missing_component(Database), background=True)
     async def database(self, properties: DatabaseProperties, clock: Clock) -> AsyncIterator[Database]:
         """The database; loading it does not hold up the event loop."""
         database = await _opened(
