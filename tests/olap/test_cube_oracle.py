@@ -193,6 +193,10 @@ def oracle_cube(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> OracleCube:
     def product(a: str, b: str) -> Any:
         return lambda row: None if row[a] is None or row[b] is None else row[a] * row[b]
 
+    def twice(a: Any, b: Any) -> float | None:
+        mean_price = ratio(a, b)
+        return None if mean_price is None else 2 * mean_price
+
     return OracleCube(
         wide,
         levels,
@@ -214,9 +218,7 @@ def oracle_cube(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> OracleCube:
             "prices": over(lambda seen: len(set(seen)), columns["price"]),
             "countries": over(lambda seen: len(set(seen)), columns["target_country"]),
             "mean_price": OracleMeasure(ratio, ("price_sum", "rows")),
-            "twice": OracleMeasure(
-                lambda a, b: None if ratio(a, b) is None else 2 * (ratio(a, b) or 0), ("price_sum", "rows")
-            ),
+            "twice": OracleMeasure(twice, ("price_sum", "rows")),
             "half_words": OracleMeasure(lambda a, b: a - b, ("rows", "words")),
             "share": OracleMeasure(ratio, ("value", "area")),
         },
