@@ -18,28 +18,7 @@ from app_framework.messaging.messenger import Call, Messenger, MessengerLimits
 from app_framework.messaging.rpc import TooManyRequestsError
 from app_framework.testing.virtual_time import until
 from tests.messaging.conftest import Wire
-
-
-async def echo(call: Call) -> bytes:
-    return call.data
-
-
-class Held:
-    """A handler that waits until it is let go, and remembers how it ended."""
-
-    def __init__(self) -> None:
-        self.go = asyncio.Event()
-        self.begun = 0
-        self.cancelled = 0
-
-    async def __call__(self, call: Call) -> bytes:
-        self.begun += 1
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        return call.data
+from tests.messaging.handlers import Held, echo
 
 
 def test_a_service_that_is_given_up_finishes_its_calls(wire: Wire) -> None:
