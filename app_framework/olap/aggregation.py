@@ -14,6 +14,14 @@ sketch: an approximation that merges; derived: computed from other measures afte
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """What is aggregated: SQL over a row, and its type."""
+
+    sql: str
+    type: DataType
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregation:
     """One aggregation of the measure language.
 
@@ -23,7 +31,12 @@ class Aggregation:
         parts: what a node sends, of a mergeable one.
         needs: what it can be applied to, in words.
         result: the type of its answer, None when the argument does not fit.
-        render: its SQL over an argument.
+        render: its SQL over its arguments: what is aggregated, and the column of each option in their order; and the
+            numbers of its options.
+        columns: the options that name another column or expression: ``{first: c, by: t}``.
+        fractions: the options that are a number from 0 to 1: ``{quantile: c, q: 0.9}``.
+        factors: the least number of columns it takes as a list, to be multiplied; 1 where it takes no list.
+        power: how often its column is multiplied with itself before it is aggregated.
     """
 
     name: str
@@ -31,7 +44,25 @@ class Aggregation:
     parts: tuple[str, ...]
     needs: str
     result: Callable[[DataType], DataType | None]
-    render: Callable[[str, DataType], str]
+    render: Callable[[Sequence[Argument], Sequence[float]], str]
+    columns: tuple[str, ...] = ()
+    fractions: tuple[str, ...] = ()
+    factors: int = 1
+    power: int = 1
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The keys that a measure has to give beside what is aggregated."""
+        return (*self.columns, *self.fractions)
+
+    def expression(self, arguments: Sequence[str]) -> str:
+        """Return the expression over a row that is aggregated: products are written out.
+
+        >>> SUM_PRODUCT.expression(["price", "a + b"])
+        '(price) * (a + b)'
+        """
+        parts = [*arguments] * self.power
+        return parts[0] if len(parts) == 1 else " * ".join(f"({part})" for part in parts)
 
 
 class Aggregations(Mapping[str, Aggregation]):
@@ -61,8 +92,8 @@ def _addable(argument: DataType) -> bool:
     return argument.numeric or argument.family == "boolean"
 
 
-def _number(sql: str, argument: DataType) -> str:
-    return f"CAST({sql} AS INTEGER)" if argument.family == "boolean" else sql
+def _number(argument: Argument) -> str:
+    return f"CAST({argument.sql} AS INTEGER)" if argument.type.family == "boolean" else argument.sql
 
 
 def _sum_type(argument: DataType) -> DataType | None:
@@ -73,52 +104,122 @@ def _sum_type(argument: DataType) -> DataType | None:
     return BIGINT if _addable(argument) else None
 
 
-def _sum(sql: str, argument: DataType) -> str:
-    # DuckDB adds integers in 128 bits; the cast is where an overflow of int64 becomes an error.
-    total = f"sum({_number(sql, argument)})"
-    return total if argument.family in ("decimal", "float") else f"CAST({total} AS BIGINT)"
-
-
 def _same(argument: DataType) -> DataType | None:
     return None if argument.family == "other" else argument
-
-
-def _comparable(sql: str, argument: DataType) -> str:
-    # An ENUM compares by its declaration; answers order text by code point.
-    return f"CAST({sql} AS VARCHAR)" if argument.sql.upper().startswith("ENUM") else sql
 
 
 def _double(argument: DataType) -> DataType | None:
     return DOUBLE if _addable(argument) else None
 
 
-def _extreme(function: str) -> Callable[[str, DataType], str]:
-    return lambda sql, argument: f"{function}({_comparable(sql, argument)})"
-
-
 def _int64(_: DataType) -> DataType:
     return BIGINT
 
 
-SUM = Aggregation("sum", "mergeable", ("sum",), "numbers", _sum_type, _sum)
-COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, lambda sql, _: f"count({sql})")
-AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, lambda sql, t: f"avg({_number(sql, t)})")
-MIN = Aggregation("min", "mergeable", ("min",), "values with an order", _same, _extreme("min"))
-MAX = Aggregation("max", "mergeable", ("max",), "values with an order", _same, _extreme("max"))
-COUNT_DISTINCT = Aggregation(
-    "count_distinct", "detail-shipping", (), "anything", _int64, lambda sql, _: f"count(DISTINCT {sql})"
+def _sum_of(sql: Callable[[str], str] = str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    def render(arguments: Sequence[Argument], _: Sequence[float]) -> str:
+        # DuckDB adds integers in 128 bits; the cast is where an overflow of int64 becomes an error.
+        total = f"sum({sql(_number(arguments[0]))})"
+        return total if arguments[0].type.family in ("decimal", "float") else f"CAST({total} AS BIGINT)"
+
+    return render
+
+
+def _call(template: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    """Render a template over the argument as it is."""
+    return lambda arguments, _: template.format(arguments[0].sql)
+
+
+def _over_number(template: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    """Render a template over a number; true counts as 1."""
+    return lambda arguments, fractions: template.format(_number(arguments[0]), *fractions)
+
+
+def _over_values(template: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    """Render a template over what can be compared."""
+    return lambda arguments, _: template.format(_comparable(arguments[0]))
+
+
+def _comparable(argument: Argument) -> str:
+    # An ENUM compares by its declaration; answers order text by code point.
+    enum = argument.type.sql.upper().startswith("ENUM")
+    return f"CAST({argument.sql} AS VARCHAR)" if enum else argument.sql
+
+
+def _at_extreme(function: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    """Render the value of the row that comes first or last; of several such rows the least or largest value.
+
+    Without that second key the answer would change from run to run.
+    """
+
+    def render(arguments: Sequence[Argument], _: Sequence[float]) -> str:
+        value, by = (_comparable(argument) for argument in arguments)
+        return f"{function}({value}, row({by}, {value})) FILTER (WHERE {value} IS NOT NULL AND {by} IS NOT NULL)"
+
+    return render
+
+
+SUM = Aggregation("sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of())
+COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"))
+AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, _over_number("avg({0})"))
+MIN = Aggregation("min", "mergeable", ("min",), "values with an order", _same, _over_values("min({0})"))
+MAX = Aggregation("max", "mergeable", ("max",), "values with an order", _same, _over_values("max({0})"))
+COUNT_DISTINCT = Aggregation("count_distinct", "detail-shipping", (), "anything", _int64, _call("count(DISTINCT {0})"))
+APPROX_COUNT_DISTINCT = Aggregation(
+    "approx_count_distinct", "sketch", ("hyperloglog",), "anything", _int64, _call("approx_count_distinct({0})")
 )
-MEDIAN = Aggregation(
-    "median", "detail-shipping", (), "numbers", _double, lambda sql, t: f"median(CAST({_number(sql, t)} AS DOUBLE))"
+MEDIAN = Aggregation("median", "detail-shipping", (), "numbers", _double, _over_number("median(CAST({0} AS DOUBLE))"))
+QUANTILE = Aggregation(
+    "quantile", "detail-shipping", (), "numbers", _double, _over_number("quantile_cont(CAST({0} AS DOUBLE), {1})"),
+    fractions=("q",),
+)  # fmt: skip
+VARIANCE = Aggregation(
+    "variance", "mergeable", ("count", "mean", "m2"), "numbers", _double, _over_number("var_samp(CAST({0} AS DOUBLE))")
+)
+STDDEV = Aggregation(
+    "stddev", "mergeable", ("count", "mean", "m2"), "numbers", _double, _over_number("stddev_samp(CAST({0} AS DOUBLE))")
+)
+PRODUCT = Aggregation(
+    "product", "mergeable", ("product",), "numbers", _double, _over_number("product(CAST({0} AS DOUBLE))")
+)
+SUM_PRODUCT = Aggregation("sum_product", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(), factors=2)
+SQUARE_SUM = Aggregation("square_sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(), power=2)
+LONG = Aggregation(
+    "long",
+    "mergeable",
+    ("sum",),
+    "numbers",
+    _sum_type,
+    _sum_of(lambda sql: f"CASE WHEN {sql} < 0 THEN 0 ELSE {sql} END"),
+)
+SHORT = Aggregation(
+    "short",
+    "mergeable",
+    ("sum",),
+    "numbers",
+    _sum_type,
+    _sum_of(lambda sql: f"CASE WHEN {sql} > 0 THEN 0 ELSE {sql} END"),
+)
+SINGLE_VALUE = Aggregation(
+    "single_value", "mergeable", ("min", "max"), "values with an order", _same,
+    _over_values("CASE WHEN min({0}) = max({0}) THEN min({0}) END"),
+)  # fmt: skip
+FIRST = Aggregation(
+    "first", "mergeable", ("value", "by"), "values with an order", _same, _at_extreme("arg_min"), columns=("by",)
+)
+LAST = Aggregation(
+    "last", "mergeable", ("value", "by"), "values with an order", _same, _at_extreme("arg_max"), columns=("by",)
 )
 
-AGGREGATIONS = Aggregations((SUM, COUNT, AVG, MIN, MAX, COUNT_DISTINCT, MEDIAN))
+AGGREGATIONS = Aggregations(
+    (
+        SUM, COUNT, AVG, MIN, MAX, COUNT_DISTINCT, APPROX_COUNT_DISTINCT, MEDIAN, QUANTILE, VARIANCE, STDDEV, PRODUCT,
+        SUM_PRODUCT, SQUARE_SUM, LONG, SHORT, SINGLE_VALUE, FIRST, LAST,
+    )
+)  # fmt: skip
 
 FORMULA = "formula"
 """The key of a measure that is computed from other measures."""
 
-ANNOUNCED = (
-    "approx_count_distinct", "quantile", "stddev", "variance", "product", "sum_product", "square_sum", "first",
-    "last", "single_value", "long", "short", "min_member", "max_member",
-)  # fmt: skip
+ANNOUNCED = ("min_member", "max_member")
 """Aggregations of the language that this version refuses by name, so that nobody takes them for a typo."""

@@ -9,7 +9,7 @@ from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, VARCHAR, DataType
 from app_framework.database.expression import Expression
 from app_framework.errors import near_matches
-from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations
+from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations, Argument
 from app_framework.olap.definition import (
     ConfigurationPath,
     CubeDefinition,
@@ -177,17 +177,32 @@ class _CubeBuilder:
             text = f"{definition.kind} needs a column; only `count` counts rows with `*`."
             self._reader.add(definition.path, "COLUMN_REQUIRED", text)
             return None
-        read = self._reader.read(definition.argument, self._joins.resolve, definition.path)
-        bound = read and self._bind(read, definition.path)
-        if not read or not bound:
+        own = self._row_value(definition.argument, definition.path)
+        others = [
+            self._row_value(str(definition.options[key]), (*definition.path[:-1], key)) for key in aggregation.columns
+        ]
+        if own is None:
             return None
-        sql, kind = bound
-        result = aggregation.result(kind)
+        result = aggregation.result(own[0].type)
         if result is None:
-            text = f"{definition.kind} needs {aggregation.needs}; {definition.argument} is {kind.name}."
+            text = f"{definition.kind} needs {aggregation.needs}; {definition.argument} is {own[0].type.name}."
             self._reader.add(definition.path, "TYPE_MISMATCH", text)
             return None
-        return self._aggregate_measure(definition, aggregation.render(sql, kind), result, _paths(read))
+        values = [own, *(other for other in others if other is not None)]
+        if len(values) <= len(aggregation.columns):
+            return None
+        sql = aggregation.render(
+            [argument for argument, _ in values], [float(definition.options[key]) for key in aggregation.fractions]
+        )
+        return self._aggregate_measure(
+            definition, sql, result, frozenset(path for _, paths in values for path in paths)
+        )
+
+    def _row_value(self, text: str, path: ConfigurationPath) -> tuple[Argument, frozenset[Path]] | None:
+        """Read an expression over a row, with the tables it needs."""
+        read = self._reader.read(text, self._joins.resolve, path)
+        bound = read and self._bind(read, path)
+        return (Argument(*bound), _paths(read)) if read and bound else None
 
     def _aggregate_measure(
         self,
@@ -198,7 +213,7 @@ class _CubeBuilder:
     ) -> AggregateMeasure:
         aggregation = self._aggregations[definition.kind]
         return AggregateMeasure(
-            definition.name, definition.kind, definition.argument, kind, aggregation.partial, aggregation.parts,
+            definition.name, definition.kind, definition.text, kind, aggregation.partial, aggregation.parts,
             definition.caption, definition.format, definition.description, definition.folder, definition.visible,
             sql=sql, joins=joins,
         )  # fmt: skip

@@ -48,7 +48,13 @@ class DimensionDefinition:
 
 @dataclass(frozen=True, slots=True)
 class MeasureDefinition:
-    """A measure: the aggregation or ``formula``, its argument, and how people see it."""
+    """A measure: the aggregation or ``formula``, its argument, and how people see it.
+
+    Args:
+        kind: the aggregation, or ``formula``.
+        argument: the expression that is aggregated or computed.
+        options: what the aggregation is told beside it: ``by`` of `first`, ``q`` of `quantile`.
+    """
 
     name: str
     kind: str
@@ -59,6 +65,12 @@ class MeasureDefinition:
     description: str | None = None
     folder: str | None = None
     visible: bool = True
+    options: Mapping[str, str | float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The definition in one line: ``price by day``."""
+        return " ".join([self.argument, *(f"{name} {value}" for name, value in self.options.items())])
 
 
 @dataclass(frozen=True, slots=True)

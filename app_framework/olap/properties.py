@@ -32,7 +32,13 @@ _HIERARCHY = {
 }
 _DIMENSION = {"anyOf": [*_HIERARCHY["anyOf"], _object({"hierarchies": _mapping(_HIERARCHY), **_ABOUT})]}
 _SHOWN = {"format": _TEXT, "folder": _TEXT, "visible": {"type": "boolean"}, **_ABOUT}
-_MEASURE = _object({**dict.fromkeys([*AGGREGATIONS, FORMULA], _TEXT), **_SHOWN}, minProperties=1)
+_FACTORS = {"type": "array", "items": _TEXT, "minItems": 2}
+_FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
+_KINDS = {name: _FACTORS if known.factors > 1 else _TEXT for name, known in AGGREGATIONS.items()} | {FORMULA: _TEXT}
+_OPTIONS = {key: _TEXT for known in AGGREGATIONS.values() for key in known.columns} | {
+    key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions
+}
+_MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
 _CUBE = _object({"dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT})
 _SCHEMA = _object({"base": _TEXT, "cubes": _mapping(_CUBE), **_ABOUT}, required=["base"])
 _CATALOG = _object({"cubes": {"anyOf": [{"const": "all"}, {"type": "array", "items": _TEXT}]}})

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from app_framework.database.errors import ModelProblem
 from app_framework.errors import near_matches
-from app_framework.olap.aggregation import AGGREGATIONS, ANNOUNCED, FORMULA, Aggregations
+from app_framework.olap.aggregation import AGGREGATIONS, ANNOUNCED, FORMULA, Aggregation, Aggregations
 from app_framework.olap.definition import (
     CatalogDefinition,
     ConfigurationPath,
@@ -196,23 +196,66 @@ class ModelReader:
         kind = self._kind(name, document, path)
         if kind is None:
             return None
-        known = (kind, "format", "folder", "visible", *_TEXTS)
-        entries = self._mapping(document, path, "a measure", known)
-        argument = entries.get(kind)
-        if isinstance(argument, bool) or not isinstance(argument, str | int | float):
-            self._add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
+        aggregation = self._aggregations.get(kind)
+        options = aggregation.options if aggregation else ()
+        entries = self._mapping(document, path, "a measure", (kind, *options, "format", "folder", "visible", *_TEXTS))
+        argument = self._argument(entries.get(kind), kind, aggregation, path)
+        given = self._options(name, entries, aggregation, path) if aggregation else {}
+        if argument is None or given is None:
             return None
         return MeasureDefinition(
             name,
             kind,
-            str(argument),
+            argument,
             (*path, kind),
             self._text(entries, "caption", path),
             self._text(entries, "format", path),
             self._text(entries, "description", path),
             self._text(entries, "folder", path),
             self._flag(entries, "visible", path, default=True),
+            given,
         )
+
+    def _argument(
+        self, written: object, kind: str, aggregation: Aggregation | None, path: ConfigurationPath
+    ) -> str | None:
+        """Return the expression that is aggregated; a list is one of factors, where the aggregation takes them."""
+        least = aggregation.factors if aggregation else 1
+        factors = written if least > 1 and isinstance(written, list) else [written]
+        if len(factors) < least:
+            text = f"`{kind}` takes a list of {least} columns or expressions or more, which are multiplied."
+            self._add((*path, kind), "INVALID_SHAPE", text)
+            return None
+        texts = [str(factor) for factor in factors if _is_text(factor)]
+        if len(texts) < len(factors):
+            self._add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
+            return None
+        return aggregation.expression(texts) if aggregation else texts[0]
+
+    def _options(
+        self, name: str, entries: Mapping[str, object], aggregation: Aggregation, path: ConfigurationPath
+    ) -> dict[str, str | float] | None:
+        """Return what the aggregation is told beside its argument; None when some of it is missing or wrong."""
+        given: dict[str, str | float] = {}
+        for key in aggregation.columns:
+            value = entries.get(key)
+            if _is_text(value):
+                given[key] = str(value)
+            elif value is None:
+                text = f"measure {name!r} needs `{key}`: the column or expression that says which row is meant."
+                self._add(path, "OPTION_REQUIRED", text, of_key=True)
+            else:
+                self._add((*path, key), "INVALID_SHAPE", f"`{key}` takes a column or an expression as text.")
+        for key in aggregation.fractions:
+            value = entries.get(key)
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
+                given[key] = float(value)
+            elif value is None:
+                text = f"measure {name!r} needs `{key}`, a number from 0 to 1, such as 0.9."
+                self._add(path, "OPTION_REQUIRED", text, of_key=True)
+            else:
+                self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a number from 0 to 1.")
+        return given if len(given) == len(aggregation.options) else None
 
     def _kind(self, name: str, document: Mapping[object, object], path: ConfigurationPath) -> str | None:
         """Return the one key of a measure that says what it computes."""
@@ -230,7 +273,8 @@ class ModelReader:
             text = f"the aggregation {announced[0]!r} is not available in this version; there are: {', '.join(kinds)}."
             self._add((*path, announced[0]), "UNSUPPORTED_AGGREGATION", text, of_key=True)
             return None
-        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *_TEXTS)]
+        options = {option for aggregation in self._aggregations.values() for option in aggregation.options}
+        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *_TEXTS, *options)]
         if not extra:
             text = f"measure {name!r} does not say what it computes: {', '.join(kinds)}."
             self._add(path, "AGGREGATION_REQUIRED", text, of_key=True)
@@ -285,6 +329,11 @@ class ModelReader:
         of_key: bool = False,
     ) -> None:
         self.problems.append(ModelProblem(path, code, message, near, of_key))
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value of YAML writes an expression; ``1`` is one too."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _lacks(document: object, key: str) -> bool:

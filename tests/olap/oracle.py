@@ -154,6 +154,42 @@ def median(numbers: Sequence[Value]) -> float | None:
     return float((low + high) / 2)
 
 
+def quantile(numbers: Sequence[Value], q: float) -> float | None:
+    """Return the value below which a fraction of the others lies, interpolated between two neighbours."""
+    if not numbers:
+        return None
+    ordered = sorted(map(Fraction, numbers))
+    place = Fraction(q) * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
+
+
+def variance(numbers: Sequence[Value]) -> float | None:
+    """Return the variance of a sample; nothing for fewer than two values."""
+    if len(numbers) < 2:
+        return None
+    exact = [Fraction(number) for number in numbers]
+    middle = sum(exact) / len(exact)
+    return float(sum((number - middle) ** 2 for number in exact) / (len(exact) - 1))
+
+
+def deviation(numbers: Sequence[Value]) -> float | None:
+    """Return the square root of the variance."""
+    spread = variance(numbers)
+    return None if spread is None else math.sqrt(spread)
+
+
+def product(numbers: Sequence[Value]) -> float | None:
+    """Return the product as a float."""
+    return float(math.prod(map(Fraction, numbers))) if numbers else None
+
+
+def single(seen: Sequence[Value]) -> Value:
+    """Return the value that all have; nothing when there are several."""
+    return seen[0] if len(set(seen)) == 1 else None
+
+
 def ratio(a: Value, b: Value) -> float | None:
     """Return a quotient; nothing for nothing, and nothing for a division by zero."""
     return None if a is None or b is None or b == 0 else float(Fraction(a) / Fraction(b))

@@ -17,7 +17,20 @@ from hypothesis import strategies as st
 
 from app_framework.database import Database, Source, Table
 from app_framework.olap import Cube, CubeDefinition, CubeQuery
-from tests.olap.oracle import OracleCube, OracleMeasure, mean, median, ratio, total, values
+from tests.olap.oracle import (
+    OracleCube,
+    OracleMeasure,
+    deviation,
+    mean,
+    median,
+    product,
+    quantile,
+    ratio,
+    single,
+    total,
+    values,
+    variance,
+)
 
 WORDS = st.sampled_from(["", "a", "A", "ab", "b", "é", "Ω", "\U0001f6e9", "\ufb01", "N/A", "z'\"z"])
 COLUMNS: dict[str, dict[str, str]] = {
@@ -64,6 +77,17 @@ CUBE = CubeDefinition.of(
         "shops": {"count_distinct": "shop"},
         "prices": {"count_distinct": "price"},
         "countries": {"count_distinct": "target.country"},
+        "small_variance": {"variance": "small"},
+        "weight_deviation": {"stddev": "weight"},
+        "weight_quantile": {"quantile": "weight", "q": 0.9},
+        "months_product": {"product": "month(day)"},
+        "turnover": {"sum_product": ["price", "small"]},
+        "small_squares": {"square_sum": "small"},
+        "long_price": {"long": "price"},
+        "short_big": {"short": "big"},
+        "one_word": {"single_value": "word"},
+        "first_word": {"first": "word", "by": "day"},
+        "last_price": {"last": "price", "by": "target.country"},
         "mean_price": {"formula": "price_sum / rows"},
         "twice": {"formula": "2 * mean_price"},
         "half_words": {"formula": "rows - words"},
@@ -190,8 +214,11 @@ def oracle_cube(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> OracleCube:
     def over(compute: Any, read: Any) -> OracleMeasure:
         return OracleMeasure(lambda members: compute(values(members, read)))
 
-    def product(a: str, b: str) -> Any:
+    def times(a: str, b: str) -> Any:
         return lambda row: None if row[a] is None or row[b] is None else row[a] * row[b]
+
+    def pair(by: str, value: str) -> Any:
+        return lambda row: None if row[by] is None or row[value] is None else (row[by], row[value])
 
     def twice(a: Any, b: Any) -> float | None:
         mean_price = ratio(a, b)
@@ -207,8 +234,8 @@ def oracle_cube(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> OracleCube:
             "big_sum": over(total, columns["big"]),
             "price_sum": over(total, columns["price"]),
             "weight_sum": over(total, columns["weight"]),
-            "area": over(total, product("small", "small")),
-            "value": over(total, product("price", "small")),
+            "area": over(total, times("small", "small")),
+            "value": over(total, times("price", "small")),
             "price_avg": over(mean, columns["price"]),
             "price_median": over(median, columns["price"]),
             "big_min": over(lambda seen: min(seen, default=None), columns["big"]),
@@ -217,6 +244,17 @@ def oracle_cube(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> OracleCube:
             "shops": over(lambda seen: len(set(seen)), columns["shop"]),
             "prices": over(lambda seen: len(set(seen)), columns["price"]),
             "countries": over(lambda seen: len(set(seen)), columns["target_country"]),
+            "small_variance": over(variance, columns["small"]),
+            "weight_deviation": over(deviation, columns["weight"]),
+            "weight_quantile": over(lambda seen: quantile(seen, 0.9), columns["weight"]),
+            "months_product": over(product, levels["month"]),
+            "turnover": over(total, times("price", "small")),
+            "small_squares": over(total, times("small", "small")),
+            "long_price": over(lambda seen: total([max(price, Decimal(0)) for price in seen]), columns["price"]),
+            "short_big": over(lambda seen: total([min(big, 0) for big in seen]), columns["big"]),
+            "one_word": over(single, columns["word"]),
+            "first_word": over(lambda seen: min(seen, default=(None, None))[1], pair("day", "word")),
+            "last_price": over(lambda seen: max(seen, default=(None, None))[1], pair("target_country", "price")),
             "mean_price": OracleMeasure(ratio, ("price_sum", "rows")),
             "twice": OracleMeasure(twice, ("price_sum", "rows")),
             "half_words": OracleMeasure(lambda a, b: a - b, ("rows", "words")),

@@ -156,7 +156,15 @@ MISTAKES = """
         measures:
           sum_x: {sum: l_flag}
           sum_y: {summ: l_line}
-          sum_z: {quantile: l_line, q: 0.9}
+          sum_z: {max_member: sum_y, level: l_line}
+          q_none: {quantile: l_line}
+          q_much: {quantile: l_line, q: 90}
+          by_none: {first: l_line}
+          by_what: {last: l_line, by: l_shp}
+          by_extra: {sum: l_line, by: l_ship}
+          alone: {sum_product: l_line}
+          factor: {sum_product: [l_line, [l_line]]}
+          dates: {square_sum: l_ship}
           both: {sum: l_line, count: "*"}
           none: {format: "0"}
           star: {sum: "*"}
