@@ -11,19 +11,42 @@ ConfigurationPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class OrderDefinition:
+    """In which order the members of a level stand.
+
+    Args:
+        members: those that come first, in this order; the others follow in natural order.
+        by: the column or expression of a sort key; None for the members themselves.
+        descending: whether the largest comes first.
+    """
+
+    path: ConfigurationPath
+    members: tuple[object, ...] = ()
+    by: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LevelDefinition:
-    """A level: its name and the column or expression of its members."""
+    """A level: its name, the column or expression of its members, and how people see them."""
 
     name: str
     text: str
     path: ConfigurationPath
     caption: str | None = None
     description: str | None = None
+    format: str | None = None
+    visible: bool = True
+    order: OrderDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HierarchyDefinition:
-    """A hierarchy: levels from coarse to fine."""
+    """A hierarchy: levels from coarse to fine.
+
+    Args:
+        date: the column or expression whose parts the levels are, of a date hierarchy.
+    """
 
     name: str
     levels: tuple[LevelDefinition, ...]
@@ -33,6 +56,8 @@ class HierarchyDefinition:
     caption: str | None = None
     description: str | None = None
     folder: str | None = None
+    visible: bool = True
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
