@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from app_framework.database.sql import quote
 from app_framework.olap.definition import ConfigurationPath, LevelDefinition, OrderDefinition
 
 _MONTHS = (
@@ -31,10 +32,22 @@ class Part:
     timed: bool = False
     members: tuple[str, ...] = ()
 
+    def expression(self, date: str) -> str:
+        """Return the expression of this part of a date.
+
+        >>> PARTS["year"].expression("orders.at"), PARTS["date"].expression("day + 1")
+        ('year("orders"."at")', 'CAST(day + 1 AS DATE)')
+        """
+        names = date.split(".")
+        if all(name.isidentifier() for name in names):
+            # A column may be called like a word of the language: `at`, `order`.
+            date = ".".join(quote(name) for name in names)
+        return self.template.format(date)
+
     def level(self, name: str, date: str, path: ConfigurationPath) -> LevelDefinition:
         """Return the level of this part of a date."""
         order = OrderDefinition(path, self.members) if self.members else None
-        return LevelDefinition(name, self.template.format(date), path, self.caption, order=order)
+        return LevelDefinition(name, self.expression(date), path, self.caption, order=order)
 
 
 PARTS: Mapping[str, Part] = MappingProxyType({

@@ -79,7 +79,7 @@ class DimensionBuilder:
 
     def _refused_of_dates(self, level: LevelDefinition, date: str) -> bool:
         for name, part in PARTS.items():
-            if part.timed and part.template.format(date) == level.text:
+            if part.timed and part.expression(date) == level.text:
                 self._reader.add(
                     level.path, "TYPE_MISMATCH", f"{date} is a date; only a timestamp has the part {name!r}."
                 )

@@ -113,19 +113,20 @@ class DimensionReader(ShapeReader):
     def _level(self, name: str, body: object, path: ConfigurationPath, date: str | None) -> LevelDefinition | None:
         if isinstance(body, str):
             return LevelDefinition(name, body, path) if date is None else self._part(name, body, date, path)
-        sources = ("column", "expression") if date is None else ("part",)
+        sources = ("column", "expression", "part")
         entries = self._mapping(body, path, "a level", (*sources, "order", *_SHOWN))
         written = [key for key in sources if key in entries]
         if len(written) != 1:
             if written or (isinstance(body, Mapping) and all(lacks(body, key) for key in sources)):
-                choice = "one of `column` and `expression`" if date is None else "`part`, such as `month`"
-                self._add(path, "INVALID_SHAPE", f"level {name!r} needs {choice}.", of_key=True)
+                choice = "`column` and `expression`" if date is None else "`part`, `column` and `expression`"
+                self._add(path, "INVALID_SHAPE", f"level {name!r} needs one of {choice}.", of_key=True)
             return None
         text = self._text(entries, written[0], path)
         place = (*path, written[0])
         if text is None:
             return None
-        level = LevelDefinition(name, text, place) if date is None else self._part(name, text, date, place)
+        part = written[0] == "part"
+        level = self._part(name, text, date, place) if part else LevelDefinition(name, text, place)
         order = self._order(entries["order"], (*path, "order")) if "order" in entries else None
         return level and replace(
             level,
@@ -158,11 +159,16 @@ class DimensionReader(ShapeReader):
                 self._add((*path, position), "DUPLICATE_MEMBER", f"{member!r} is listed twice.")
         return OrderDefinition(path, tuple(m for m in members if m is not None and not isinstance(m, Mapping | list)))
 
-    def _part(self, name: str, word: str, date: str, path: ConfigurationPath) -> LevelDefinition | None:
+    def _part(self, name: str, word: str, date: str | None, path: ConfigurationPath) -> LevelDefinition | None:
         """Return the level of a part of a date, such as its month."""
+        if date is None:
+            text = "only a hierarchy with `date` has levels that are parts of it."
+            self._add(path, "DATE_REQUIRED", text, of_key=True)
+            return None
         part = PARTS.get(word)
         if part is None:
-            text = f"a date has no part {word!r}; there are: {', '.join(PARTS)}."
-            self._add(path, "UNKNOWN_PART", text, near_matches(word, PARTS), word=word)
+            near = near_matches(word, PARTS)
+            known = "" if near else f"; there are: {', '.join(PARTS)}"
+            self._add(path, "UNKNOWN_PART", f"a date has no part {word!r}{known}.", near, word=word)
             return None
         return part.level(name, date, path)
