@@ -10,6 +10,7 @@ from app_framework.database.datatype import BIGINT, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations, Argument
 from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
+from app_framework.olap.deriving import derive_cube
 from app_framework.olap.dimension_building import DimensionBuilder
 from app_framework.olap.expressions import ExpressionReader, RowReader
 from app_framework.olap.formula import FormulaBuilder
@@ -43,8 +44,9 @@ class ModelBuilder:
                 text = f"there are two cubes called {cube.name!r}; a cube's name is unique in the application."
                 self._reader.add(cube.path, "DUPLICATE_CUBE", text, of_key=True)
             names.add(cube.name)
-            if cube.base in self._database.tables:
-                built.append(_CubeBuilder(cube, self._database, self._aggregations, self._reader).build())
+            if table := self._database.tables.get(cube.base):
+                whole = derive_cube(cube, table, self._database.references) if cube.auto else cube
+                built.append(_CubeBuilder(whole, self._database, self._aggregations, self._reader).build())
             else:
                 near = near_matches(cube.base, self._database.tables)
                 text = f"there is no table {cube.base!r}."

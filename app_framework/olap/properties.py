@@ -46,7 +46,14 @@ _OPTIONS = {key: _TEXT for known in AGGREGATIONS.values() for key in known.colum
     key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions
 }
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
-_CUBE = _object({"dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT})
+_CUBE = {
+    "anyOf": [
+        {"const": "auto"},
+        _object({
+            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT,
+        }),
+    ]
+}  # fmt: skip
 _SCHEMA = _object({"base": _TEXT, "cubes": _mapping(_CUBE), **_ABOUT}, required=["base"])
 _CATALOG = _object({"cubes": {"anyOf": [{"const": "all"}, {"type": "array", "items": _TEXT}]}})
 

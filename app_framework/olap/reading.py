@@ -69,13 +69,18 @@ class ModelReader(ShapeReader):
         base_path: ConfigurationPath,
         schema: str | None = None,
     ) -> CubeDefinition | None:
-        """Return a cube, None when it is not even a mapping."""
-        entries = self._mapping(document, path, "a cube", ("dimensions", "measures", *_TEXTS))
+        """Return a cube, None when it is neither a mapping nor `auto`."""
+        if document == "auto":
+            document = {"auto": True}
         if not isinstance(document, Mapping):
+            text = "a cube is `auto`, or a mapping with the keys auto, dimensions, measures, caption, description."
+            self._add(path, "INVALID_SHAPE", text)
             return None
+        entries = self._mapping(document, path, "a cube", ("auto", "dimensions", "measures", *_TEXTS))
         dimensions = self._entries(entries, "dimensions", path)
         measures = self._entries(entries, "measures", path)
-        if _lacks(document, "measures"):
+        auto = self._flag(entries, "auto", path)
+        if _lacks(document, "measures") and not auto:
             self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
         read = {key: self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
         return CubeDefinition(
@@ -91,6 +96,7 @@ class ModelReader(ShapeReader):
             self._text(entries, "caption", path),
             self._text(entries, "description", path),
             frozenset(name for name, measure in read.items() if measure is None),
+            auto,
         )
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
