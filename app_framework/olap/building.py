@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from types import MappingProxyType
 
 from app_framework.database import Database
-from app_framework.database.datatype import BIGINT, VARCHAR, DataType
-from app_framework.database.expression import Expression
+from app_framework.database.datatype import BIGINT, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations, Argument
-from app_framework.olap.definition import (
-    ConfigurationPath,
-    CubeDefinition,
-    DimensionDefinition,
-    HierarchyDefinition,
-    LevelDefinition,
-    MeasureDefinition,
-)
-from app_framework.olap.dimension import Dimension, Hierarchy, Level
-from app_framework.olap.expressions import ExpressionReader
+from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
+from app_framework.olap.deriving import derive_cube
+from app_framework.olap.dimension_building import DimensionBuilder
+from app_framework.olap.expressions import ExpressionReader, RowReader
 from app_framework.olap.formula import FormulaBuilder
 from app_framework.olap.join import TABLES_MAX, JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure, Measure
-from app_framework.olap.member import MemberError, parse_member
 from app_framework.olap.model import CubeModel
 
 RESERVED = "grouping"
@@ -52,8 +44,9 @@ class ModelBuilder:
                 text = f"there are two cubes called {cube.name!r}; a cube's name is unique in the application."
                 self._reader.add(cube.path, "DUPLICATE_CUBE", text, of_key=True)
             names.add(cube.name)
-            if cube.base in self._database.tables:
-                built.append(_CubeBuilder(cube, self._database, self._aggregations, self._reader).build())
+            if table := self._database.tables.get(cube.base):
+                whole = derive_cube(cube, table, self._database.references) if cube.auto else cube
+                built.append(_CubeBuilder(whole, self._database, self._aggregations, self._reader).build())
             else:
                 near = near_matches(cube.base, self._database.tables)
                 text = f"there is no table {cube.base!r}."
@@ -75,13 +68,15 @@ class _CubeBuilder:
         self._joins = JoinTree(database.tables[cube.base], database.tables, database.references)
         self._aggregations = aggregations
         self._reader = reader
+        self._rows = RowReader(reader, self._joins)
+        self._dimensions = DimensionBuilder(database, self._joins, reader)
 
     def build(self) -> CubeModel:
         cube = self._cube
         if len(self._joins.joins) >= TABLES_MAX:
             text = f"more than {TABLES_MAX:,} ways of references lead away from table {cube.base!r}."
             self._reader.add(cube.base_path, "TOO_MANY_REFERENCES", text)
-        dimensions = tuple(self._dimension(dimension) for dimension in cube.dimensions)
+        dimensions = tuple(self._dimensions.build(dimension) for dimension in cube.dimensions)
         measures = self._measures()
         self._check_names()
         return CubeModel(
@@ -92,72 +87,6 @@ class _CubeBuilder:
             cube.schema,
             cube.caption,
             cube.description,
-        )
-
-    def _dimension(self, dimension: DimensionDefinition) -> Dimension:
-        hierarchies = tuple(self._hierarchy(hierarchy, dimension) for hierarchy in dimension.hierarchies)
-        return Dimension(dimension.name, hierarchies, dimension.caption, dimension.description)
-
-    def _hierarchy(self, hierarchy: HierarchyDefinition, dimension: DimensionDefinition) -> Hierarchy:
-        levels: dict[str, Level] = {}
-        for definition in hierarchy.levels:
-            if definition.name in levels:
-                text = f"hierarchy {dimension.name}.{hierarchy.name} has two levels called {definition.name!r}."
-                self._reader.add(definition.path, "DUPLICATE_LEVEL", text)
-            elif level := self._level(definition, hierarchy, dimension, len(levels)):
-                levels[level.name] = level
-        return Hierarchy(
-            hierarchy.name,
-            dimension.name,
-            tuple(levels.values()),
-            hierarchy.slicing,
-            self._default(hierarchy, tuple(levels.values())),
-            hierarchy.caption,
-            hierarchy.description,
-            hierarchy.folder,
-        )
-
-    def _default(self, hierarchy: HierarchyDefinition, levels: Sequence[Level]) -> object:
-        if hierarchy.default is None or not levels:
-            return None
-        try:
-            return parse_member(hierarchy.default, levels[0].type)
-        except MemberError as error:
-            self._reader.add((*hierarchy.path, "default"), "INVALID_MEMBER", f"{error}.")
-            return None
-
-    def _level(
-        self,
-        definition: LevelDefinition,
-        hierarchy: HierarchyDefinition,
-        dimension: DimensionDefinition,
-        ordinal: int,
-    ) -> Level | None:
-        read = self._reader.read(definition.text, self._joins.resolve, definition.path)
-        bound = read and self._bind(read, definition.path)
-        if not read or not bound:
-            return None
-        sql, kind = bound
-        if not read.names:
-            self._reader.add(definition.path, "COLUMN_REQUIRED", f"level {definition.name!r} reads no column.")
-            return None
-        if kind.family == "other":
-            text = f"a level cannot have members of type {kind.name}; take a part of it."
-            self._reader.add(definition.path, "TYPE_MISMATCH", text)
-            return None
-        if kind.sql.upper().startswith("ENUM"):
-            sql, kind = f"CAST({sql} AS VARCHAR)", VARCHAR
-        return Level(
-            definition.name,
-            dimension.name,
-            hierarchy.name,
-            ordinal,
-            kind,
-            sql,
-            _paths(read),
-            read,
-            definition.caption,
-            definition.description,
         )
 
     def _measures(self) -> dict[str, Measure]:
@@ -200,9 +129,8 @@ class _CubeBuilder:
 
     def _row_value(self, text: str, path: ConfigurationPath) -> tuple[Argument, frozenset[Path]] | None:
         """Read an expression over a row, with the tables it needs."""
-        read = self._reader.read(text, self._joins.resolve, path)
-        bound = read and self._bind(read, path)
-        return (Argument(*bound), _paths(read)) if read and bound else None
+        value = self._rows.read(text, path)
+        return (Argument(value.sql, value.type), value.joins) if value else None
 
     def _aggregate_measure(
         self,
@@ -217,14 +145,6 @@ class _CubeBuilder:
             definition.caption, definition.format, definition.description, definition.folder, definition.visible,
             sql=sql, joins=joins,
         )  # fmt: skip
-
-    def _bind(self, read: Expression, path: ConfigurationPath) -> tuple[str, DataType] | None:
-        """Return an expression's SQL and type: of a plain column what its table says, else what the engine finds."""
-        if read.tree.get("class") == "COLUMN_REF":
-            table, column = next(key for key in read.names if isinstance(key, tuple))
-            return read.sql, self._joins.joins[table].table.columns[column].type
-        source = f"FROM {self._joins.from_clause(self._joins.needed(_paths(read)))}"
-        return self._reader.bind(read, source, path)
 
     def _check_names(self) -> None:
         levels = {
@@ -241,8 +161,3 @@ class _CubeBuilder:
             if name == RESERVED or not name.strip():
                 text = f"nothing can be called {name!r}: answers have a column of that name."
                 self._reader.add(path, "RESERVED_NAME", text, of_key=True)
-
-
-def _paths(read: Expression) -> frozenset[Path]:
-    """Return the paths of the tables whose columns an expression uses."""
-    return frozenset(key[0] for key in read.names if isinstance(key, tuple))

@@ -6,24 +6,48 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app_framework.database.errors import ModelError, ModelProblem
+from app_framework.database.schema import Table, TableSchema
 
 ConfigurationPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class OrderDefinition:
+    """In which order the members of a level stand.
+
+    Args:
+        members: those that come first, in this order; the others follow in natural order.
+        by: the column or expression of a sort key; None for the members themselves.
+        descending: whether the largest comes first.
+    """
+
+    path: ConfigurationPath
+    members: tuple[object, ...] = ()
+    by: str | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LevelDefinition:
-    """A level: its name and the column or expression of its members."""
+    """A level: its name, the column or expression of its members, and how people see them."""
 
     name: str
     text: str
     path: ConfigurationPath
     caption: str | None = None
     description: str | None = None
+    format: str | None = None
+    visible: bool = True
+    order: OrderDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HierarchyDefinition:
-    """A hierarchy: levels from coarse to fine."""
+    """A hierarchy: levels from coarse to fine.
+
+    Args:
+        date: the column or expression whose parts the levels are, of a date hierarchy.
+    """
 
     name: str
     levels: tuple[LevelDefinition, ...]
@@ -33,6 +57,8 @@ class HierarchyDefinition:
     caption: str | None = None
     description: str | None = None
     folder: str | None = None
+    visible: bool = True
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +105,7 @@ class CubeDefinition:
 
     Args:
         refused: the measures that could not be read; a formula over one of them has no problem of its own.
+        auto: whether levels and measures are derived from the base table, beside those that are declared.
 
     >>> CubeDefinition.of("flights", base="flights", dimensions={"Carrier": ["carrier"]},
     ...                   measures={"flights": {"count": "*"}})
@@ -95,6 +122,7 @@ class CubeDefinition:
     caption: str | None = None
     description: str | None = None
     refused: frozenset[str] = frozenset()
+    auto: bool = False
 
     @staticmethod
     def of(
@@ -111,21 +139,59 @@ class CubeDefinition:
         Raises:
             ModelError: something in it has the wrong shape.
         """
-        # The reader builds these values, so it can only be imported once they exist.
-        from app_framework.olap.reading import ModelReader
+        return _read(name, base, dimensions, measures, caption, description, auto=False)
 
-        reader = ModelReader()
-        document = {"dimensions": dimensions, "measures": measures, "caption": caption, "description": description}
-        cube = reader.cube(name, document, base, ("cubes", name), ("cubes", name, "base"))
-        if reader.problems or cube is None:
-            raise ModelError(reader.problems)
-        return cube
+    @staticmethod
+    def derive(
+        name: str,
+        table: str | Table | TableSchema,
+        *,
+        dimensions: Mapping[str, object] | None = None,
+        measures: Mapping[str, object] | None = None,
+        caption: str | None = None,
+        description: str | None = None,
+    ) -> CubeDefinition:
+        """Return a cube whose levels and measures come from the columns of a table, to start from.
+
+        Keys, text and what is neither number nor list become levels, dates date hierarchies, numbers ``X.sum`` and
+        ``X.avg``, and there is ``count``. What is declared beside wins.
+
+        Raises:
+            ModelError: something of what is declared beside has the wrong shape.
+
+        >>> CubeDefinition.derive("sales", "sales")
+        <CubeDefinition 'sales' on sales: derived, 0 dimensions, 0 measures>
+        """
+        base = table if isinstance(table, str) else table.name
+        return _read(name, base, dimensions or {}, measures or {}, caption, description, auto=True)
 
     def __repr__(self) -> str:
+        derived = "derived, " if self.auto else ""
         return (
-            f"<CubeDefinition {self.name!r} on {self.base}: {len(self.dimensions)} dimensions,"
+            f"<CubeDefinition {self.name!r} on {self.base}: {derived}{len(self.dimensions)} dimensions,"
             f" {len(self.measures)} measures>"
         )
+
+
+def _read(
+    name: str,
+    base: str,
+    dimensions: Mapping[str, object],
+    measures: Mapping[str, object],
+    caption: str | None,
+    description: str | None,
+    *,
+    auto: bool,
+) -> CubeDefinition:
+    # The reader builds these values, so it can only be imported once they exist.
+    from app_framework.olap.reading import ModelReader
+
+    reader = ModelReader()
+    document = {"dimensions": dimensions, "measures": measures, "caption": caption, "description": description}
+    cube = reader.cube(name, {**document, "auto": auto}, base, ("cubes", name), ("cubes", name, "base"))
+    if reader.problems or cube is None:
+        raise ModelError(reader.problems)
+    return cube
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app_framework.database.datatype import DataType
 from app_framework.database.expression import Expression
 from app_framework.olap.join import Path
+from app_framework.olap.ordering import NATURAL, LevelOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class Level:
         sql: the expression, qualified by the aliases of the join tree.
         joins: the paths of the tables it needs.
         type: the type of its members, kept to the answer.
+        format: how a person wants to see its members.
+        visible: whether browsers offer it; it can be asked for in any case.
+        order: in which order its members stand.
     """
 
     name: str
@@ -30,6 +34,9 @@ class Level:
     expression: Expression
     caption: str | None = None
     description: str | None = None
+    format: str | None = None
+    visible: bool = True
+    order: LevelOrder = NATURAL
 
     @property
     def full_name(self) -> str:
@@ -53,6 +60,7 @@ class Hierarchy:
         slicing: whether rows of different members of the first level must never be added up; a query that does
             not name such a hierarchy reads its default member.
         default: the default member of a slicing hierarchy, None for the first in order.
+        visible: whether browsers offer it; it can be asked for in any case.
     """
 
     name: str
@@ -63,6 +71,7 @@ class Hierarchy:
     caption: str | None = None
     description: str | None = None
     folder: str | None = None
+    visible: bool = True
 
     @property
     def full_name(self) -> str:

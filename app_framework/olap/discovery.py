@@ -35,6 +35,7 @@ def _hierarchy(hierarchy: Hierarchy) -> dict[str, object]:
         "caption": hierarchy.caption or hierarchy.name,
         "description": hierarchy.description,
         "folder": hierarchy.folder,
+        "visible": hierarchy.visible,
         "slicing": hierarchy.slicing,
         "default": hierarchy.default,
         "levels": [_level(level) for level in hierarchy.levels],
@@ -47,7 +48,10 @@ def _level(level: Level) -> dict[str, object]:
         "full_name": level.full_name,
         "caption": level.caption or level.name,
         "description": level.description,
+        "format": level.format,
+        "visible": level.visible,
         "type": level.type.answered.name,
+        "order": level.order.told("").strip() or None,
         "expression": level.expression.text,
     }
 

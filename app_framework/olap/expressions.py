@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from app_framework.database import Database
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import EngineError, ExpressionError, ModelProblem
 from app_framework.database.expression import Expression, Resolve
 from app_framework.olap.definition import ConfigurationPath
+from app_framework.olap.join import JoinTree, Path
 
 
 class ExpressionReader:
@@ -56,3 +58,42 @@ class ExpressionReader:
         problem = ModelProblem(path, code, message, tuple(near), of_key, word)
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class RowValue:
+    """What an expression gives of a row and the rows it refers to.
+
+    Args:
+        sql: the expression as the engine accepts it.
+        type: the type of its values.
+        joins: the paths of the tables it reads.
+    """
+
+    expression: Expression
+    sql: str
+    type: DataType
+    joins: frozenset[Path]
+
+
+class RowReader:
+    """Reads expressions over the rows of one cube's base table."""
+
+    def __init__(self, reader: ExpressionReader, tree: JoinTree) -> None:
+        self._reader = reader
+        self._tree = tree
+
+    def read(self, text: str, path: ConfigurationPath) -> RowValue | None:
+        """Return what a text says of a row, None when it says nothing that makes sense."""
+        read = self._reader.read(text, self._tree.resolve, path)
+        joins = frozenset(key[0] for key in read.names if isinstance(key, tuple)) if read else frozenset()
+        bound = read and self._bind(read, joins, path)
+        return RowValue(read, *bound, joins) if read and bound else None
+
+    def _bind(self, read: Expression, joins: frozenset[Path], path: ConfigurationPath) -> tuple[str, DataType] | None:
+        """Return SQL and type: of a plain column what its table says, else what the engine finds."""
+        if read.tree.get("class") == "COLUMN_REF":
+            table, column = next(key for key in read.names if isinstance(key, tuple))
+            return read.sql, self._tree.joins[table].table.columns[column].type
+        source = f"FROM {self._tree.from_clause(self._tree.needed(joins))}"
+        return self._reader.bind(read, source, path)

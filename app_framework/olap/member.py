@@ -32,6 +32,18 @@ def parse_member(value: object, kind: DataType) -> Member:
     return member
 
 
+def member_fits(kind: DataType, member: object) -> bool:
+    """Return whether a member is one that a level of type `kind` can hold; no row has any other."""
+    if kind.family == "integer" and isinstance(member, int):
+        low, high = kind.integer_range
+        return low <= member <= high
+    if kind.family == "decimal" and isinstance(member, Decimal):
+        # Shifted by the scale, a member is a whole number of at most the type's digits.
+        shifted = member.scaleb(kind.scale)
+        return shifted == shifted.to_integral_value() and abs(shifted) < 10**kind.width
+    return True
+
+
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written down: half of a surrogate pair, which JSON can escape, cannot."""
     try:

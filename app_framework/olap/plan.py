@@ -111,7 +111,7 @@ class QueryPlan:
             steps.append(f"Limit {'all' if self.limit is None else self.limit} from {self.offset}{kept}")
         if self.keys:
             by = [f"{order.by} descending" if order.descending else order.by for order in self.order]
-            steps.append(f"Sort {', '.join([*by, *(key.name for key in self.keys)])}, null last")
+            steps.append(f"Sort {', '.join([*by, *(key.level.order.told(key.name) for key in self.keys)])}, null last")
         if self.formulas:
             steps.append(f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}")
         by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
@@ -198,7 +198,17 @@ class _Planner:
         joins = self._model.joins
         key = Key(level.name, level)
         return QueryPlan(
-            self._model.name, joins, joins.needed(level.joins), conditions, (key,), "none", (), (), (), None, 0
+            self._model.name,
+            joins,
+            joins.needed(level.joins | level.order.joins),
+            conditions,
+            (key,),
+            "none",
+            (),
+            (),
+            (),
+            None,
+            0,
         )
 
     def _listed(self, field: str, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -334,7 +344,7 @@ class _Planner:
     def _joins(
         self, keys: tuple[Key, ...], conditions: list[Condition], aggregates: tuple[AggregateMeasure, ...]
     ) -> tuple[Join, ...]:
-        paths = {path for key in keys for path in key.level.joins}
+        paths = {path for key in keys for path in key.level.joins | key.level.order.joins}
         paths |= {path for aggregate in aggregates for path in aggregate.joins}
         paths |= {path for condition in conditions for level in _levels(condition) for path in level.joins}
         return self._model.joins.needed(paths)

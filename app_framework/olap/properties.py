@@ -8,6 +8,7 @@ from pydantic import WithJsonSchema
 
 from app_framework.boot import ConfigProperties, Field
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
+from app_framework.olap.calendar import PARTS
 from app_framework.olap.cube import ROWS_MAX
 
 _TEXT = {"type": "string"}
@@ -22,16 +23,22 @@ def _mapping(values: object) -> dict[str, object]:
     return {"type": "object", "additionalProperties": values}
 
 
-_LEVEL = {"anyOf": [_TEXT, _object({"column": _TEXT, "expression": _TEXT, **_ABOUT})]}
+_VISIBLE = {"type": "boolean"}
+_ORDER = {"anyOf": [{"type": "array"}, _object({"by": _TEXT, "descending": {"type": "boolean"}})]}
+_SEEN = {"order": _ORDER, "format": _TEXT, "visible": _VISIBLE, **_ABOUT}
+_LEVEL = {"anyOf": [_TEXT, _object({"column": _TEXT, "expression": _TEXT, "part": {"enum": [*PARTS]}, **_SEEN})]}
 _LEVELS = {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, _mapping(_LEVEL)]}}, _mapping(_LEVEL)]}
 _HIERARCHY = {
     "anyOf": [
         _LEVELS["anyOf"][1],
-        _object({"levels": _LEVELS, "slicing": {"type": "boolean"}, "default": {}, "folder": _TEXT, **_ABOUT}),
+        _object({
+            "levels": _LEVELS, "date": _TEXT, "slicing": {"type": "boolean"}, "default": {}, "folder": _TEXT,
+            "visible": _VISIBLE, **_ABOUT,
+        }),
     ]
-}
+}  # fmt: skip
 _DIMENSION = {"anyOf": [*_HIERARCHY["anyOf"], _object({"hierarchies": _mapping(_HIERARCHY), **_ABOUT})]}
-_SHOWN = {"format": _TEXT, "folder": _TEXT, "visible": {"type": "boolean"}, **_ABOUT}
+_SHOWN = {"format": _TEXT, "folder": _TEXT, "visible": _VISIBLE, **_ABOUT}
 _FACTORS = {"type": "array", "items": _TEXT, "minItems": 2}
 _FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
 _KINDS = {name: _FACTORS if known.factors > 1 else _TEXT for name, known in AGGREGATIONS.items()} | {FORMULA: _TEXT}
@@ -39,7 +46,14 @@ _OPTIONS = {key: _TEXT for known in AGGREGATIONS.values() for key in known.colum
     key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions
 }
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
-_CUBE = _object({"dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT})
+_CUBE = {
+    "anyOf": [
+        {"const": "auto"},
+        _object({
+            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT,
+        }),
+    ]
+}  # fmt: skip
 _SCHEMA = _object({"base": _TEXT, "cubes": _mapping(_CUBE), **_ABOUT}, required=["base"])
 _CATALOG = _object({"cubes": {"anyOf": [{"const": "all"}, {"type": "array", "items": _TEXT}]}})
 

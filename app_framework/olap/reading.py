@@ -5,25 +5,21 @@ What follows from a mistake is no mistake of its own: with `mesures:` a cube doe
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from app_framework.database.errors import ModelProblem
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, ANNOUNCED, FORMULA, Aggregation, Aggregations
 from app_framework.olap.definition import (
     CatalogDefinition,
     ConfigurationPath,
     CubeDefinition,
-    DimensionDefinition,
-    HierarchyDefinition,
-    LevelDefinition,
     MeasureDefinition,
     ModelDefinition,
 )
-
-_TEXTS = ("caption", "description")
-_COLUMN = re.compile(r'(?:[^\W\d]\w*|"[^"]+")(?:\.(?:[^\W\d]\w*|"[^"]+"))*')
+from app_framework.olap.dimension_reading import DimensionReader
+from app_framework.olap.shapes import TEXTS as _TEXTS
+from app_framework.olap.shapes import ShapeReader
+from app_framework.olap.shapes import lacks as _lacks
 
 
 def read_model(
@@ -40,16 +36,13 @@ def read_model(
     return ModelDefinition(tuple(cubes), tuple(catalog for catalog in named if catalog), tuple(reader.problems))
 
 
-class ModelReader:
-    """Reads parts of a model; what has the wrong shape is left out and its problem kept.
-
-    Attributes:
-        problems: everything wrong so far.
-    """
+class ModelReader(ShapeReader):
+    """Reads parts of a model; what has the wrong shape is left out and its problem kept."""
 
     def __init__(self, aggregations: Aggregations = AGGREGATIONS) -> None:
-        self.problems: list[ModelProblem] = []
+        super().__init__([])
         self._aggregations = aggregations
+        self._dimensions = DimensionReader(self.problems)
 
     def schema(self, name: str, document: object, path: ConfigurationPath) -> list[CubeDefinition]:
         """Return the cubes of a schema."""
@@ -76,19 +69,26 @@ class ModelReader:
         base_path: ConfigurationPath,
         schema: str | None = None,
     ) -> CubeDefinition | None:
-        """Return a cube, None when it is not even a mapping."""
-        entries = self._mapping(document, path, "a cube", ("dimensions", "measures", *_TEXTS))
+        """Return a cube, None when it is neither a mapping nor `auto`."""
+        if document == "auto":
+            document = {"auto": True}
         if not isinstance(document, Mapping):
+            text = "a cube is `auto`, or a mapping with the keys auto, dimensions, measures, caption, description."
+            self._add(path, "INVALID_SHAPE", text)
             return None
+        entries = self._mapping(document, path, "a cube", ("auto", "dimensions", "measures", *_TEXTS))
         dimensions = self._entries(entries, "dimensions", path)
         measures = self._entries(entries, "measures", path)
-        if _lacks(document, "measures"):
+        auto = self._flag(entries, "auto", path)
+        if _lacks(document, "measures") and not auto:
             self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
         read = {key: self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
         return CubeDefinition(
             name,
             base,
-            tuple(self._dimension(key, value, (*path, "dimensions", key)) for key, value in dimensions.items()),
+            tuple(
+                self._dimensions.dimension(key, value, (*path, "dimensions", key)) for key, value in dimensions.items()
+            ),
             tuple(measure for measure in read.values() if measure is not None),
             path,
             base_path,
@@ -96,6 +96,7 @@ class ModelReader:
             self._text(entries, "caption", path),
             self._text(entries, "description", path),
             frozenset(name for name, measure in read.items() if measure is None),
+            auto,
         )
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
@@ -108,86 +109,6 @@ class ModelReader:
             return CatalogDefinition(name, tuple(cubes), path)
         self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
         return None
-
-    def _dimension(self, name: str, document: object, path: ConfigurationPath) -> DimensionDefinition:
-        """Read a dimension: a list of levels is the short form of one hierarchy with the dimension's name."""
-        if isinstance(document, Mapping) and "hierarchies" in document:
-            entries = self._mapping(document, path, "a dimension", ("hierarchies", *_TEXTS))
-            found = self._entries(entries, "hierarchies", path)
-            hierarchies = tuple(
-                self._hierarchy(key, value, name, (*path, "hierarchies", key)) for key, value in found.items()
-            )
-            texts = self._text(entries, "caption", path), self._text(entries, "description", path)
-            return DimensionDefinition(name, hierarchies, path, *texts)
-        if isinstance(document, Mapping) and "levels" not in document:
-            self._refuse_keys(document, ("hierarchies", "levels", *_TEXTS), path, "a dimension")
-            if _lacks(document, "levels") and _lacks(document, "hierarchies"):
-                self._add(path, "LEVELS_REQUIRED", f"dimension {name!r} needs `levels` or `hierarchies`.", of_key=True)
-            return DimensionDefinition(name, (), path)
-        return DimensionDefinition(name, (self._hierarchy(name, document, name, path),), path)
-
-    def _hierarchy(self, name: str, document: object, dimension: str, path: ConfigurationPath) -> HierarchyDefinition:
-        if not isinstance(document, Mapping):
-            return HierarchyDefinition(name, self._levels(document, path), path)
-        known = ("levels", "slicing", "default", "folder", *_TEXTS)
-        entries = self._mapping(document, path, "a hierarchy", known)
-        if _lacks(document, "levels"):
-            self._add(path, "LEVELS_REQUIRED", f"hierarchy {dimension}.{name} needs `levels`.", of_key=True)
-        slicing = self._flag(entries, "slicing", path)
-        if "default" in entries and not slicing:
-            self._add((*path, "default"), "NOT_SLICING", "only a slicing hierarchy has a default member.", of_key=True)
-        return HierarchyDefinition(
-            name,
-            self._levels(() if entries.get("levels") is None else entries["levels"], (*path, "levels")),
-            path,
-            slicing,
-            entries.get("default"),
-            self._text(entries, "caption", path),
-            self._text(entries, "description", path),
-            self._text(entries, "folder", path),
-        )
-
-    def _levels(self, document: object, path: ConfigurationPath) -> tuple[LevelDefinition, ...]:
-        if isinstance(document, str):
-            document = [document]
-        if isinstance(document, Mapping):
-            read = [self._level(str(name), body, (*path, str(name))) for name, body in document.items()]
-        elif isinstance(document, Sequence):
-            read = [self._listed_level(item, (*path, position)) for position, item in enumerate(document)]
-        else:
-            self._add(path, "INVALID_SHAPE", "levels are a list of columns, or map names to expressions.")
-            return ()
-        return tuple(level for level in read if level is not None)
-
-    def _listed_level(self, item: object, path: ConfigurationPath) -> LevelDefinition | None:
-        if isinstance(item, Mapping) and len(item) == 1:
-            ((name, body),) = item.items()
-            return self._level(str(name), body, (*path, str(name)))
-        if not isinstance(item, str):
-            self._add(path, "INVALID_SHAPE", "a level is a column, or `name: expression`.")
-            return None
-        if not _COLUMN.fullmatch(item.strip()):
-            self._add(
-                path, "NAME_REQUIRED", f"a level by an expression needs a name: write `name: {item}` or {{name: …}}."
-            )
-            return None
-        name = re.findall(r'"[^"]+"|\w+', item)[-1].strip('"')
-        return LevelDefinition(name, item.strip(), path)
-
-    def _level(self, name: str, body: object, path: ConfigurationPath) -> LevelDefinition | None:
-        if isinstance(body, str):
-            return LevelDefinition(name, body, path)
-        entries = self._mapping(body, path, "a level", ("expression", "column", *_TEXTS))
-        written = [key for key in ("expression", "column") if key in entries]
-        if len(written) != 1:
-            if written or (_lacks(body, "column") and _lacks(body, "expression")):
-                self._add(path, "INVALID_SHAPE", f"level {name!r} needs one of `column` and `expression`.", of_key=True)
-            return None
-        text = self._text(entries, written[0], path)
-        if text is None:
-            return None
-        texts = self._text(entries, "caption", path), self._text(entries, "description", path)
-        return LevelDefinition(name, text, (*path, written[0]), *texts)
 
     def _measure(self, name: str, document: object, path: ConfigurationPath) -> MeasureDefinition | None:
         if not isinstance(document, Mapping):
@@ -283,61 +204,7 @@ class ModelReader:
             self._add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
         return None
 
-    def _entries(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> dict[str, object]:
-        value = entries.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self._add((*path, key), "INVALID_SHAPE", f"`{key}` maps names to their definitions.")
-            return {}
-        return {str(name): body for name, body in value.items()}
-
-    def _mapping(self, value: object, path: ConfigurationPath, what: str, known: Sequence[str]) -> dict[str, object]:
-        if not isinstance(value, Mapping):
-            self._add(path, "INVALID_SHAPE", f"{what} is a mapping with the keys {', '.join(known)}.")
-            return {}
-        self._refuse_keys(value, known, path, what)
-        return {str(key): body for key, body in value.items() if key in known}
-
-    def _refuse_keys(self, value: Iterable[object], known: Sequence[str], path: ConfigurationPath, what: str) -> None:
-        for key in value:
-            if key not in known:
-                near = near_matches(str(key), known)
-                self._add((*path, str(key)), "UNKNOWN_KEY", f"{what} has no key {str(key)!r}.", near, of_key=True)
-
-    def _text(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> str | None:
-        value = entries.get(key)
-        if value is None or isinstance(value, str):
-            return value
-        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a text.")
-        return None
-
-    def _flag(self, entries: Mapping[str, object], key: str, path: ConfigurationPath, *, default: bool = False) -> bool:
-        value = entries.get(key, default)
-        if isinstance(value, bool):
-            return value
-        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is true or false.")
-        return default
-
-    def _add(
-        self,
-        path: ConfigurationPath,
-        code: str,
-        message: str,
-        near: tuple[str, ...] = (),
-        *,
-        of_key: bool = False,
-    ) -> None:
-        self.problems.append(ModelProblem(path, code, message, near, of_key))
-
 
 def _is_text(value: object) -> bool:
     """Whether a value of YAML writes an expression; ``1`` is one too."""
     return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _lacks(document: object, key: str) -> bool:
-    """Return whether a mapping says nothing under a key it needs, nor under one that is this key misspelt."""
-    if not isinstance(document, Mapping) or document.get(key) not in (None, "", {}):
-        return False
-    return not any(near_matches(str(other), (key,)) for other in document if other != key)

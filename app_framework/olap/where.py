@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.dimension import Level
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.join import JoinTree
+from app_framework.olap.member import member_fits
+from app_framework.olap.ordering import NATURAL
 from app_framework.olap.plan import AnyPath, Condition, FirstMember, Predicate
 
 LIST_LONG = 20
@@ -106,8 +107,12 @@ class ConditionWriter:
         return f"EXISTS (SELECT 1 FROM (SELECT {', '.join(arrays)}) AS paths WHERE {same})"
 
     def _first_member(self, level: Level) -> str:
-        source = self._tree.from_clause(self._tree.needed(level.joins)).replace("\n", " ")
-        return f"{level.sql} IS NOT DISTINCT FROM (SELECT min({level.sql}) FROM {source})"
+        order = level.order
+        source = self._tree.from_clause(self._tree.needed(level.joins | order.joins)).replace("\n", " ")
+        if order == NATURAL:
+            return f"{level.sql} IS NOT DISTINCT FROM (SELECT min({level.sql}) FROM {source})"
+        terms = ", ".join(order.terms(level.sql, order.row_key(level.sql)))
+        return f"{level.sql} IS NOT DISTINCT FROM (SELECT {level.sql} FROM {source} ORDER BY {terms} LIMIT 1)"
 
     def _bind(self, value: object) -> str:
         self.parameters.append(_bindable(value))
@@ -127,22 +132,11 @@ def _bindable(value: object) -> object:
 
 def _possible(kind: DataType, members: Sequence[object]) -> Iterator[object]:
     """Yield the members, null left out, that the level's type can hold: no row has any other."""
-    return (member for member in members if member is not None and _fits(kind, member))
+    return (member for member in members if member is not None and member_fits(kind, member))
 
 
 def _path_possible(levels: Sequence[Level], path: Sequence[object]) -> bool:
-    return all(member is None or _fits(level.type, member) for level, member in zip(levels, path, strict=True))
-
-
-def _fits(kind: DataType, member: object) -> bool:
-    if kind.family == "integer" and isinstance(member, int):
-        low, high = kind.integer_range
-        return low <= member <= high
-    if kind.family == "decimal" and isinstance(member, Decimal):
-        # Shifted by the scale, a member is a whole number of at most the type's digits.
-        shifted = member.scaleb(kind.scale)
-        return shifted == shifted.to_integral_value() and abs(shifted) < 10**kind.width
-    return True
+    return all(member is None or member_fits(level.type, member) for level, member in zip(levels, path, strict=True))
 
 
 def _clamped(kind: DataType, bound: object) -> object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -28,12 +28,17 @@ class OracleMeasure:
 
 @dataclass(frozen=True)
 class OracleCube:
-    """Levels are functions of a fact row, whose references have been followed already."""
+    """Levels are functions of a fact row, whose references have been followed already.
+
+    An order is a list of functions of a member, each with whether it is descending; without one a level is sorted by
+    its members.
+    """
 
     facts: Sequence[Row]
     levels: Mapping[str, Callable[[Row], Value]]
     hierarchies: Mapping[str, Sequence[str]]
     measures: Mapping[str, OracleMeasure]
+    orders: Mapping[str, Sequence[tuple[Callable[[Value], Value], bool]]] = field(default_factory=dict)
 
     def answer(self, question: Mapping[str, Any]) -> tuple[list[tuple[Value, ...]], list[int]]:
         """Return rows and grouping of the answer."""
@@ -81,10 +86,12 @@ class OracleCube:
     def _sorted(
         self, cells: list[dict[str, Value]], names: Sequence[str], measures: Sequence[str], order: Sequence[Any]
     ) -> list[dict[str, Value]]:
-        for name in reversed(names):
-            cells = _by(cells, name, descending=False)
-        for each in reversed(order):
-            cells = _by(cells, each["by"], descending=each.get("descending", False))
+        asked = [(each["by"], each.get("descending", False)) for each in order]
+        for name, reverse in reversed([*asked, *((name, False) for name in names)]):
+            for read, descending in reversed(self.orders.get(name, [(_itself, False)])):
+                cells = _by(
+                    cells, lambda cell, name=name, read=read: read(cell[name]), descending=descending != reverse
+                )
         return cells
 
     def _row(self, cell: Mapping[str, Value], names: Sequence[str], measures: Sequence[str]) -> tuple[Value, ...]:
@@ -117,13 +124,14 @@ def _like(value: Value, bound: Value) -> Value:
     return date.fromisoformat(bound) if isinstance(value, date) else bound
 
 
-def _by(cells: list[dict[str, Value]], name: str, *, descending: bool) -> list[dict[str, Value]]:
-    """Sort stably, nothing last in both directions."""
-    known = sorted((c for c in cells if c[name] is not None), key=lambda c: c[name], reverse=False)
-    if descending:
-        # `reverse=True` keeps equal elements in their order, which is what a stable descending sort needs.
-        known = sorted((c for c in cells if c[name] is not None), key=lambda c: c[name], reverse=True)
-    return known + [c for c in cells if c[name] is None]
+def _itself(value: Value) -> Value:
+    return value
+
+
+def _by(cells: list[dict[str, Value]], read: Callable[[Row], Value], *, descending: bool) -> list[dict[str, Value]]:
+    """Sort stably, nothing last in both directions; `reverse` keeps equal cells in their order, as it must."""
+    known = [cell for cell in cells if read(cell) is not None]
+    return sorted(known, key=read, reverse=descending) + [cell for cell in cells if read(cell) is None]
 
 
 def values(rows: Iterable[Row], read: Callable[[Row], Value]) -> list[Value]:
