@@ -14,6 +14,7 @@ from app_framework.olap.cellset import CellColumn, CellSet
 from app_framework.olap.cube import Cube, build_cubes
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
+from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     MeasureOverflowError,
     QueryError,
@@ -32,6 +33,7 @@ from app_framework.olap.plan import QueryPlan
 from app_framework.olap.query import CubeQuery, Order
 from app_framework.olap.queryable import Queryable
 from app_framework.olap.reading import read_model
+from app_framework.olap.rowset import RowSet, RowSetColumn
 
 __all__ = [
     "AGGREGATIONS",
@@ -46,6 +48,7 @@ __all__ = [
     "CubeModel",
     "CubeQuery",
     "Dimension",
+    "Drillthrough",
     "Hierarchy",
     "Level",
     "Manager",
@@ -60,6 +63,8 @@ __all__ = [
     "QueryProblem",
     "QueryTimeoutError",
     "Queryable",
+    "RowSet",
+    "RowSetColumn",
     "TooLargeError",
     "UnknownBranchError",
     "UnknownCubeError",
