@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 Row = tuple[object, ...]
@@ -16,8 +17,15 @@ class ArrowTable(Protocol):
 
 
 class ArrowBatch(Protocol):
-    """As much of `pyarrow.RecordBatch` as this room needs to know."""
+    """As much of `pyarrow.RecordBatch` as is needed where pyarrow is not imported."""
 
     @property
     def num_rows(self) -> int:
         """How many rows it holds."""
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns it has."""
+
+    def column(self, i: int) -> Sequence[object]:
+        """Return a column; its values print as what they are."""

@@ -11,6 +11,7 @@ from app_framework.database.errors import ModelError, ModelProblem, OverloadedEr
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellColumn, CellSet
+from app_framework.olap.cellstream import CellStream
 from app_framework.olap.cube import Cube, build_cubes
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
@@ -43,6 +44,7 @@ __all__ = [
     "CatalogDefinition",
     "CellColumn",
     "CellSet",
+    "CellStream",
     "Cube",
     "CubeDefinition",
     "CubeModel",

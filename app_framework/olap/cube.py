@@ -12,6 +12,7 @@ from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
 from app_framework.olap.building import ModelBuilder
 from app_framework.olap.cellset import CellColumn, CellSet, with_utc
+from app_framework.olap.cellstream import CellStream, read_batches
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.discovery import describe_model
 from app_framework.olap.drillthrough import Drillthrough
@@ -98,6 +99,28 @@ class Cube:
             )
 
         return await self._database.submit_job(answer, query.timeout_s).wait()
+
+    async def query_stream(self, query: CubeQuery) -> CellStream:
+        """Answer a question in batches of Arrow, the first as soon as it is there; whoever gets it closes it."""
+        started = time.perf_counter()
+        plan = self.plan(query)
+
+        def opened(stream: RowStream) -> CellStream:
+            return CellStream(
+                self.name,
+                _columns(plan),
+                read_batches(plan, stream, self.rows_max),
+                stream.close,
+                grouped=plan.totals != "none" and bool(plan.keys),
+                versions={self.node: self._database.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        try:
+            return await delivered(self._database.submit_stream(opened, query.timeout_s))
+        except EngineError as error:
+            failed = error
+        raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""

@@ -9,6 +9,7 @@ from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellSet
+from app_framework.olap.cellstream import CellStream
 from app_framework.olap.definition import CatalogDefinition
 from app_framework.olap.drillthrough import Drillthrough, read_drillthrough
 from app_framework.olap.errors import QueryError, UnknownCubeError
@@ -82,6 +83,10 @@ class Manager:
     async def query_arrow(self, cube: str, query: CubeQuery) -> CellSet:
         """Answer a question, its rows fetched as Arrow; see `query`."""
         return await self.cube(cube).query_arrow(query)
+
+    async def query_stream(self, cube: str, query: CubeQuery) -> CellStream:
+        """Answer a question in batches of Arrow while its rows are read; whoever gets it closes it. See `query`."""
+        return await self.cube(cube).query_stream(query)
 
     async def explain(self, cube: str, query: CubeQuery) -> dict[str, object]:
         """Return how a question is answered: plan, SQL, nodes, milliseconds."""

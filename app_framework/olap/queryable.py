@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app_framework.olap.cellset import CellSet
+from app_framework.olap.cellstream import CellStream
 from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import QueryProblem
 from app_framework.olap.query import CubeQuery
@@ -27,6 +28,9 @@ class Queryable(Protocol):
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer the same, fetched as Arrow: for many rows."""
+
+    async def query_stream(self, query: CubeQuery) -> CellStream:
+        """Answer the same in batches, for many rows that go elsewhere; whoever gets it closes it."""
 
     def query_sync(self, query: CubeQuery) -> CellSet:
         """Answer in this thread."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app_framework.olap import CellSet, CubeQuery, Manager, RowSet, arrow
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.autowired import Autowired
 from app_framework.web.disconnect import while_connected
 from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, row_pieces, stream_answer
@@ -98,8 +98,9 @@ async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manage
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
     media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
-    ask = manager.query_arrow if media_type == ARROW else manager.query
-    return await _answer(await while_connected(request, ask(cube, query)), media_type)
+    if media_type == ARROW:
+        return await _arrow_answer(await while_connected(request, manager.query_stream(cube, query)))
+    return await _answer(await while_connected(request, manager.query(cube, query)), media_type)
 
 
 @router.post(
@@ -144,10 +145,15 @@ async def _read_json(request: Request) -> object:
         raise InvalidBodyError(f"the body is not JSON: {error}") from None
 
 
+async def _arrow_answer(cells: CellStream) -> Response:
+    """Send what is complete in one piece, and the rest while it is read."""
+    pieces = arrow.cell_pieces(cells)
+    if not cells.complete:
+        return PulledResponse(pieces, cells.close, media_type=ARROW, headers=_headers(cells))
+    return Response(await asyncio.to_thread(b"".join, pieces), headers=_headers(cells), media_type=ARROW)
+
+
 async def _answer(cells: CellSet, media_type: str) -> Response:
-    if media_type == ARROW:
-        body = await asyncio.to_thread(arrow.to_ipc_stream, cells)
-        return Response(body, headers=_headers(cells), media_type=ARROW)
     if media_type == CSV and len(cells) > CHUNK_ROWS:
         # An iterator that is not asynchronous is asked for its pieces in a thread.
         return StreamingResponse(cells.csv_pieces(CHUNK_ROWS), headers=_headers(cells), media_type=CSV)
@@ -166,7 +172,7 @@ def _rows_answer(rows: RowSet, media_type: str) -> Response:
     return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
 
 
-def _headers(cells: CellSet) -> dict[str, str]:
+def _headers(cells: CellSet | CellStream) -> dict[str, str]:
     """What a table of bytes cannot say beside its rows."""
     return {
         "X-Cube": quote(cells.cube),
