@@ -18,10 +18,12 @@ from app_framework.database.errors import (
     OverloadedError,
     QueryTimeoutError,
     ResultTooLargeError,
+    TooManyStreamsError,
 )
 from app_framework.database.expression import Expression, ExpressionParser
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.source import Source
+from app_framework.database.stream import RowStream
 
 __all__ = [
     "Column",
@@ -40,7 +42,9 @@ __all__ = [
     "QueryTimeoutError",
     "Reference",
     "ResultTooLargeError",
+    "RowStream",
     "Source",
     "Table",
     "TableSchema",
+    "TooManyStreamsError",
 ]

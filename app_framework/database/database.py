@@ -11,13 +11,14 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock, SystemClock
-from app_framework.database.errors import DatabaseError, ModelError
+from app_framework.database.errors import DatabaseError, ModelError, TooManyStreamsError
 from app_framework.database.expression import ExpressionParser
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
+from app_framework.database.stream import RowStream
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
@@ -35,6 +36,7 @@ class DatabaseLimits:
         pool_size: how many queries run at once.
         queue_size: how many more may wait before the next is refused.
         query_timeout_s: how long a query may take when the caller does not say, waiting included.
+        streams_max: how many answers may be read row by row at once.
     """
 
     threads: int | None = None
@@ -42,6 +44,7 @@ class DatabaseLimits:
     pool_size: int = 2
     queue_size: int = 64
     query_timeout_s: float = 30.0
+    streams_max: int = 16
 
 
 class Database:
@@ -66,6 +69,7 @@ class Database:
         self.limits = limits
         self._engine = engine
         self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
+        self._streams: set[RowStream] = set()
         self._catalog = engine.cursor()
         self._catalog_lock = threading.Lock()
 
@@ -130,6 +134,26 @@ class Database:
         """Put a job in the line that uses a cursor of its own for one or several statements."""
         return self._pool.submit(job, timeout_s or self.limits.query_timeout_s)
 
+    def submit_stream(self, opened: Callable[[RowStream], T], timeout_s: float | None = None) -> Ticket[T]:
+        """Put a job in the line that opens a stream, which outlives it; whoever gets the result closes the stream.
+
+        Raises:
+            OverloadedError: too many queries run or wait; from the ticket, too many streams are open.
+        """
+        seconds = timeout_s or self.limits.query_timeout_s
+
+        def job(cursor: Cursor) -> T:
+            stream = RowStream(cursor, seconds)
+            try:
+                result = opened(stream)
+                self._keep(stream)
+            except BaseException:
+                stream.close()
+                raise
+            return result
+
+        return self._pool.submit(job, seconds, own_cursor=True)
+
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""
         return self.submit(sql, parameters).result()
@@ -161,9 +185,21 @@ class Database:
     def close(self) -> None:
         """Interrupt what runs, write what is open and let go of the file."""
         self._pool.close()
+        for stream in tuple(self._streams):
+            stream.close()
         with suppress(DatabaseError):
             self._catalog.close()
         self._engine.close()
+
+    def _keep(self, stream: RowStream) -> None:
+        """Count a stream that stays open; the answers that are complete already do not count."""
+        if not stream.is_open:
+            return
+        with self._catalog_lock:
+            if len(self._streams) >= self.limits.streams_max:
+                raise TooManyStreamsError(self.limits.streams_max)
+            self._streams.add(stream)
+        stream.when_closed(lambda: self._streams.discard(stream))
 
     def _parse(self, sql: str) -> dict[str, object]:
         with self._catalog_lock:

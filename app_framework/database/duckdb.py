@@ -22,7 +22,7 @@ from app_framework.database.errors import (
     EngineErrorKind,
     ResultTooLargeError,
 )
-from app_framework.database.rows import ArrowTable, Row
+from app_framework.database.rows import ArrowBatch, ArrowTable, Row
 from app_framework.database.schema import Column
 
 SyntaxTree = dict[str, object]
@@ -124,6 +124,29 @@ class Cursor:
             raise ResultTooLargeError(rows_max)
         return cast("ArrowTable", table)
 
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[list[Row]]:
+        """Yield the rows of a query in batches while they are made; the open result owns the cursor until its end."""
+        with _translated(self._path):
+            result = self._connection.execute(sql, parameters)
+        while True:
+            with _translated(self._path):
+                piece = cast("list[Row]", result.fetchmany(FETCHED_AT_ONCE))
+            if not piece:
+                return
+            yield piece
+
+    def stream_arrow(self, sql: str, parameters: Sequence[object], batch_rows: int) -> Iterator[ArrowBatch]:
+        """Yield the same rows as `pyarrow.RecordBatch`es of about `batch_rows`."""
+        with _translated(self._path):
+            reader = self._connection.sql(sql, params=list(parameters)).to_arrow_reader(batch_rows)
+        batches = iter(reader)
+        while True:
+            with _translated(self._path):
+                batch = cast("ArrowBatch | None", next(batches, None))
+            if batch is None:
+                return
+            yield batch
+
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns a query would have, without running it."""
         described = self.rows(f"DESCRIBE {sql}")
@@ -158,11 +181,13 @@ class Cursor:
 
     def interrupt(self) -> None:
         """Stop what runs on this cursor; may be called from any thread."""
-        self._connection.interrupt()
+        with _translated(self._path):
+            self._connection.interrupt()
 
     def close(self) -> None:
         """End the session."""
-        self._connection.close()
+        with _translated(self._path):
+            self._connection.close()
 
 
 @contextmanager
@@ -182,6 +207,10 @@ def _translated(path: str) -> Iterator[None]:
         raise DatabaseError(path, _sentence(error)) from error
     except duckdb.Error as error:
         raise EngineError(path, _sentence(error), _kind(error)) from error
+    except OSError as error:
+        # What fails while Arrow batches are made comes without the engine's class.
+        kind: EngineErrorKind = "interrupted" if str(error).startswith("INTERRUPT") else "other"
+        raise EngineError(path, _sentence(error), kind) from error
 
 
 def _kind(error: duckdb.Error) -> EngineErrorKind:
@@ -194,7 +223,7 @@ def _kind(error: duckdb.Error) -> EngineErrorKind:
     return "other"
 
 
-def _sentence(error: duckdb.Error) -> str:
+def _sentence(error: Exception) -> str:
     text = str(error).split("\n\nLINE ", 1)[0].split("\n\tCandidate", 1)[0].strip()
     return re.sub(r"^[A-Z][A-Za-z-]*(?: [A-Z][a-z]+)* Error: ", "", text)
 

@@ -5,6 +5,7 @@ UserError
 ├── ExpressionError        a text is not a scalar expression over known names
 ├── QueryTimeoutError      TIMEOUT     the answer took longer than it was allowed to
 ├── OverloadedError        OVERLOADED  every thread is busy and the queue is full
+│   └── TooManyStreamsError                as many answers are being streamed as may be
 └── ResultTooLargeError    TOO_LARGE   the answer holds more rows, or needs more memory, than allowed
 FrameworkError
 └── DatabaseError          the database file cannot be opened, read or written
@@ -157,6 +158,13 @@ class OverloadedError(UserError):
             f"{self.limit} queries are already running or waiting"
             " (`database.pool-size` and `database.queue-size`). Try again later."
         )
+
+
+class TooManyStreamsError(OverloadedError):
+    """Too many answers are being read row by row at once: this one was not begun."""
+
+    def __str__(self) -> str:
+        return f"{self.limit} answers are being streamed already (`database.max-streams`). Try again later."
 
 
 class ResultTooLargeError(UserError):

@@ -38,8 +38,13 @@ class QueryPool:
         self._tickets: set[Ticket[Any]] = set()
         self._closed = False
 
-    def submit(self, job: Callable[[Cursor], T], timeout_s: float) -> Ticket[T]:
+    def submit(self, job: Callable[[Cursor], T], timeout_s: float, *, own_cursor: bool = False) -> Ticket[T]:
         """Put a job in the line; its time counts from now.
+
+        Args:
+            job: what to do with a cursor.
+            timeout_s: how long it may take, waiting included.
+            own_cursor: whether the cursor is the job's to keep, because rows are still read from it later.
 
         Raises:
             OverloadedError: the line is full.
@@ -51,7 +56,7 @@ class QueryPool:
             if len(self._tickets) >= self.capacity:
                 raise OverloadedError(self.capacity)
             self._tickets.add(ticket)
-        ticket.future = self._executor.submit(self._work, ticket, job)
+        ticket.future = self._executor.submit(self._work, ticket, job, own_cursor)
         ticket.future.add_done_callback(lambda _: self._tickets.discard(ticket))
         return ticket
 
@@ -69,8 +74,17 @@ class QueryPool:
             ticket.stop()
         self._executor.shutdown(wait=True)
 
-    def _work(self, ticket: Ticket[T], job: Callable[[Cursor], T]) -> T:
-        cursor = self._cursor()
+    def _work(self, ticket: Ticket[T], job: Callable[[Cursor], T], own_cursor: bool) -> T:
+        if not own_cursor:
+            return self._run(ticket, job, self._cursor())
+        cursor = self._engine.cursor()
+        try:
+            return self._run(ticket, job, cursor)
+        except BaseException:
+            cursor.close()
+            raise
+
+    def _run(self, ticket: Ticket[T], job: Callable[[Cursor], T], cursor: Cursor) -> T:
         if not ticket.begin(cursor):
             raise self._stopped(ticket)
         try:

@@ -81,6 +81,9 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
     query_timeout: Duration = Field(
         default="30s", description="Time of a query that does not say its own, waiting included."
     )
+    max_streams: int = Field(
+        default=16, ge=1, description="Answers that are streamed at once; a further one answers 429 OVERLOADED."
+    )
 
     def limits(self) -> DatabaseLimits:
         """Return the bounds."""
@@ -90,6 +93,7 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
             pool_size=self.pool_size or os.cpu_count() or 2,
             queue_size=self.queue_size,
             query_timeout_s=self.query_timeout.total_seconds(),
+            streams_max=self.max_streams,
         )
 
     def declared(self) -> list[Table]:

@@ -1,7 +1,8 @@
-"""The two forms in which rows leave the database; neither needs duckdb or pyarrow to be imported."""
+"""The forms in which rows leave the database; none needs duckdb or pyarrow to be imported."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 Row = tuple[object, ...]
@@ -13,3 +14,18 @@ class ArrowTable(Protocol):
     @property
     def num_rows(self) -> int:
         """How many rows it holds."""
+
+
+class ArrowBatch(Protocol):
+    """As much of `pyarrow.RecordBatch` as is needed where pyarrow is not imported."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows it holds."""
+
+    @property
+    def num_columns(self) -> int:
+        """How many columns it has."""
+
+    def column(self, i: int) -> Sequence[object]:
+        """Return a column; its values print as what they are."""

@@ -11,9 +11,11 @@ from app_framework.database.errors import ModelError, ModelProblem, OverloadedEr
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellColumn, CellSet
+from app_framework.olap.cellstream import CellStream
 from app_framework.olap.cube import Cube, build_cubes
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
+from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     MeasureOverflowError,
     QueryError,
@@ -32,6 +34,7 @@ from app_framework.olap.plan import QueryPlan
 from app_framework.olap.query import CubeQuery, Order
 from app_framework.olap.queryable import Queryable
 from app_framework.olap.reading import read_model
+from app_framework.olap.rowset import RowSet, RowSetColumn
 
 __all__ = [
     "AGGREGATIONS",
@@ -41,11 +44,13 @@ __all__ = [
     "CatalogDefinition",
     "CellColumn",
     "CellSet",
+    "CellStream",
     "Cube",
     "CubeDefinition",
     "CubeModel",
     "CubeQuery",
     "Dimension",
+    "Drillthrough",
     "Hierarchy",
     "Level",
     "Manager",
@@ -60,6 +65,8 @@ __all__ = [
     "QueryProblem",
     "QueryTimeoutError",
     "Queryable",
+    "RowSet",
+    "RowSetColumn",
     "TooLargeError",
     "UnknownBranchError",
     "UnknownCubeError",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from app_framework.database.datatype import DataType
 from app_framework.database.rows import ArrowTable, Row
 from app_framework.olap.cellset import CellColumn, CellSet
+from app_framework.olap.cellstream import CellStream
+from app_framework.olap.rowset import RowSet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,13 +36,8 @@ class ArrowCellSet(CellSet):
 
         super().__init__(cube, columns, rows=[], versions=versions, elapsed_ms=elapsed_ms)
         self._rows = None
-        cells = cast("pa.Table", table)
-        bits = cells.column(cells.num_columns - 1) if grouped else pa.nulls(cells.num_rows, pa.int64()).fill_null(0)
-        fields = [pa.field(column.name, _arrow_type(column)) for column in columns]
-        values = [cells.column(i).cast(field.type) for i, field in enumerate(fields)]
-        self.table = pa.table(
-            [*values, bits.cast(pa.int64())], schema=pa.schema([*fields, pa.field(GROUPING, pa.int64())])
-        )
+        schema = _schema(columns)
+        self.table = pa.table(_arrays(cast("pa.Table", table), schema, grouped), schema=schema)
 
     @property
     def data(self) -> Sequence[list[object]]:
@@ -71,17 +68,13 @@ def to_table(cell_set: CellSet) -> pa.Table:
     """Return an answer as a table: its columns, then ``grouping``; cube, versions and partial as schema metadata."""
     import pyarrow as pa
 
-    metadata = {
-        "cube": cell_set.cube,
-        "versions": json.dumps(cell_set.versions),
-        "partial": json.dumps(cell_set.partial),
-    }
     if isinstance(cell_set, ArrowCellSet):
-        return cell_set.table.replace_schema_metadata(metadata)
-    fields = [pa.field(column.name, _arrow_type(column)) for column in cell_set.columns]
-    arrays = [pa.array(values, field.type) for values, field in zip(cell_set.data, fields, strict=True)]
-    schema = pa.schema([*fields, pa.field(GROUPING, pa.int64())], metadata=metadata)
-    return pa.table([*arrays, pa.array(cell_set.grouping, pa.int64())], schema=schema)
+        return cell_set.table.replace_schema_metadata(_metadata(cell_set))
+    schema = _schema(cell_set.columns).with_metadata(_metadata(cell_set))
+    columns = [*cell_set.data, cell_set.grouping]
+    return pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+    )
 
 
 def to_ipc_stream(cell_set: CellSet) -> bytes:
@@ -95,10 +88,93 @@ def to_ipc_stream(cell_set: CellSet) -> bytes:
     return cast("bytes", sink.getvalue().to_pybytes())
 
 
-def _arrow_type(column: CellColumn) -> pa.DataType:
+def cell_pieces(cells: CellStream) -> Iterator[bytes]:
+    """Yield the bytes of the same stream while the rows are still being read."""
     import pyarrow as pa
 
-    kind = DataType.parse(column.type)
+    schema = _schema(cells.columns).with_metadata(_metadata(cells))
+    batches = (cast("pa.RecordBatch", batch) for batch in cells)
+    return _ipc_pieces(
+        schema, (pa.record_batch(_arrays(batch, schema, cells.grouped), schema=schema) for batch in batches)
+    )
+
+
+def row_pieces(rows: RowSet) -> Iterator[bytes]:
+    """Yield the rows of a cell as an Arrow IPC stream, a batch at a time; cube and versions as schema metadata."""
+    import pyarrow as pa
+
+    fields = [pa.field(column.name, _arrow_type(column.type)) for column in rows.columns]
+    metadata = {"cube": rows.cube, "versions": json.dumps(rows.versions), "count": str(rows.count)}
+    schema = pa.schema(fields, metadata=metadata)
+    yield from _ipc_pieces(schema, (_cast(batch, schema) for batch in rows.record_batches()))
+
+
+def _schema(columns: Sequence[CellColumn]) -> pa.Schema:
+    import pyarrow as pa
+
+    fields = [pa.field(column.name, _arrow_type(column.type)) for column in columns]
+    return pa.schema([*fields, pa.field(GROUPING, pa.int64())])
+
+
+def _metadata(cells: CellSet | CellStream) -> dict[str, str]:
+    return {"cube": cells.cube, "versions": json.dumps(cells.versions), "partial": json.dumps(cells.partial)}
+
+
+def _arrays(cells: pa.Table | pa.RecordBatch, schema: pa.Schema, grouped: bool) -> list[pa.Array]:
+    """Return the engine's columns in the types of the answer; the bits are zero where there are no totals."""
+    import pyarrow as pa
+
+    places = range(len(schema) - 1)
+    bits = cells.column(len(places)) if grouped else pa.nulls(cells.num_rows, pa.int64()).fill_null(0)
+    return [*(cells.column(i).cast(schema.field(i).type) for i in places), bits.cast(pa.int64())]
+
+
+def _cast(batch: object, schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch of the engine in the types of the answer."""
+    import pyarrow as pa
+
+    cells = cast("pa.RecordBatch", batch)
+    return pa.record_batch([cells.column(i).cast(field.type) for i, field in enumerate(schema)], schema=schema)
+
+
+def _ipc_pieces(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """Yield the bytes of an IPC stream as soon as they are known: the schema, each batch, the end."""
+    import pyarrow as pa
+
+    sink = _Sink()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        yield sink.take()
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.take()
+    yield sink.take()
+
+
+class _Sink:
+    """A file that is only written to, and whose content is taken away piece by piece."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits anywhere."""
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    import pyarrow as pa
+
+    kind = DataType.parse(name)
     if kind.family == "decimal":
         return pa.decimal128(kind.width, kind.scale)
     if kind.family == "zoned":

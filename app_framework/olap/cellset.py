@@ -129,11 +129,11 @@ class CellSet:
 
     def csv_pieces(self, rows_each: int = CSV_PIECE_ROWS) -> Iterator[str]:
         """Yield the same text in pieces, for answers that are sent while they are written."""
-        yield _csv([[*(column.name for column in self.columns), "grouping"]])
+        yield csv_text([[*(column.name for column in self.columns), "grouping"]])
         levels = sum(column.role == "level" for column in self.columns)
         for start in range(0, len(self), rows_each):
             piece = slice(start, start + rows_each)
-            yield _csv(
+            yield csv_text(
                 [
                     *(_member(value, bits >> i & 1, "") for i, value in enumerate(row[:levels])),
                     *(_number(value) for value in row[levels:]),
@@ -188,7 +188,8 @@ def _zoned(value: object) -> object:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-def _csv(lines: Iterable[Sequence[object]]) -> str:
+def csv_text(lines: Iterable[Sequence[object]]) -> str:
+    """Return lines as CSV."""
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     return text.getvalue()
@@ -197,14 +198,17 @@ def _csv(lines: Iterable[Sequence[object]]) -> str:
 def _member(value: object, rolled_up: int, sign: str) -> str:
     if rolled_up:
         return sign
-    return NOT_AVAILABLE if value is None else _text(value)
+    return NOT_AVAILABLE if value is None else value_text(value)
 
 
 def _number(value: object) -> str:
-    return "" if value is None or (isinstance(value, float) and not math.isfinite(value)) else _text(value)
+    return "" if isinstance(value, float) and not math.isfinite(value) else value_text(value)
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
+    """Return a value as CSV and tables write it; null is empty."""
+    if value is None:
+        return ""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):

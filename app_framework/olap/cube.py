@@ -6,24 +6,29 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from app_framework.database import Database, EngineError, ModelError, ModelProblem
+from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
 from app_framework.database.rows import ArrowTable, Row
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
 from app_framework.olap.building import ModelBuilder
 from app_framework.olap.cellset import CellColumn, CellSet, with_utc
+from app_framework.olap.cellstream import CellStream, read_batches
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.discovery import describe_model
+from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_VERSION,
     MeasureOverflowError,
     QueryError,
     QueryProblem,
+    TooLargeError,
 )
 from app_framework.olap.model import CubeModel
 from app_framework.olap.plan import QueryPlan, plan_members, plan_query
 from app_framework.olap.query import CubeQuery
+from app_framework.olap.rowplan import RowPlan, plan_rows, write_count, write_rows
+from app_framework.olap.rowset import RowSet, RowSetColumn, delivered
 from app_framework.olap.sql import Statement, write_members, write_sql
 
 if TYPE_CHECKING:
@@ -95,6 +100,28 @@ class Cube:
 
         return await self._database.submit_job(answer, query.timeout_s).wait()
 
+    async def query_stream(self, query: CubeQuery) -> CellStream:
+        """Answer a question in batches of Arrow, the first as soon as it is there; whoever gets it closes it."""
+        started = time.perf_counter()
+        plan = self.plan(query)
+
+        def opened(stream: RowStream) -> CellStream:
+            return CellStream(
+                self.name,
+                _columns(plan),
+                read_batches(plan, stream, self.rows_max),
+                stream.close,
+                grouped=plan.totals != "none" and bool(plan.keys),
+                versions={self.node: self._database.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        try:
+            return await delivered(self._database.submit_stream(opened, query.timeout_s))
+        except EngineError as error:
+            failed = error
+        raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
+
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
         plan = self.plan(query)
@@ -124,6 +151,30 @@ class Cube:
         rows = await self._database.submit(statement.text, statement.parameters).wait()
         zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
         return tuple(row[0] for row in with_utc(rows, zoned))
+
+    async def drillthrough(self, drillthrough: Drillthrough) -> RowSet:
+        """Return exactly the rows that ``{count: "*"}`` counts in a cell; whoever gets them closes them.
+
+        Raises:
+            QueryError: the question cannot be answered.
+            TooLargeError: the cell counts more rows than an answer may hold, and no limit is given.
+            QueryTimeoutError, OverloadedError: not in time, not now.
+        """
+        return await delivered(self._opened(drillthrough))
+
+    def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
+        """Return the rows of a cell, waiting in this thread; see `drillthrough`."""
+        return self._opened(drillthrough).result()
+
+    def check_drillthrough(
+        self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()
+    ) -> tuple[QueryProblem, ...]:
+        """Return everything that is wrong with a drillthrough, what is known of it already included."""
+        try:
+            self._row_plan(drillthrough, known)
+        except QueryError as error:
+            return error.problems
+        return ()
 
     def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
         """Return everything that is wrong with a question: what is known of it already, and what the cube finds."""
@@ -163,6 +214,32 @@ class Cube:
         statement = write_sql(plan)
         return self._database.submit_job(
             lambda cursor: self._answer(plan, statement, self._rows(cursor, plan, statement), started), query.timeout_s
+        )
+
+    def _opened(self, drillthrough: Drillthrough) -> Ticket[RowSet]:
+        plan = self._row_plan(drillthrough)
+        return self._database.submit_stream(lambda stream: self._row_set(plan, stream), drillthrough.timeout_s)
+
+    def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
+        stale = self._version_problem(drillthrough.query.version)
+        plan = plan_rows(self.model, drillthrough, [*known, *stale])
+        if stale:
+            raise QueryError.of(stale)
+        return plan
+
+    def _row_set(self, plan: RowPlan, stream: RowStream) -> RowSet:
+        """Count the rows before the first one is read: what is too large is refused, and not broken off."""
+        counted = write_count(plan)
+        count = int(str(stream.query(counted.text, counted.parameters)[0][0]))
+        if min(count, count if plan.limit is None else plan.limit) > self.rows_max:
+            raise TooLargeError(self.rows_max)
+        return RowSet(
+            self.name,
+            [RowSetColumn(column.name, column.answered.name) for column in plan.columns],
+            count=count,
+            versions={self.node: self._database.version},
+            stream=stream,
+            statement=write_rows(plan),
         )
 
     def _rows(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> list[Row]:

@@ -64,10 +64,15 @@ class JoinTree:
         Raises:
             UnknownNameError: there is none, or there are several.
         """
-        join, column = self._find(parts)
+        join, column = self.column(parts)
         return Name((join.path, column.name), (join.alias, column.name), column.type)
 
-    def _find(self, parts: tuple[str, ...]) -> tuple[Join, Column]:
+    def column(self, parts: tuple[str, ...]) -> tuple[Join, Column]:
+        """Return the column a dotted name stands for, and the table it is in.
+
+        Raises:
+            UnknownNameError: there is none, or there are several.
+        """
         *path, name = parts
         exact = self.joins.get(tuple(path))
         if exact is None and path and path[0] == self.base.name:

@@ -9,10 +9,13 @@ from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellSet
+from app_framework.olap.cellstream import CellStream
 from app_framework.olap.definition import CatalogDefinition
+from app_framework.olap.drillthrough import Drillthrough, read_drillthrough
 from app_framework.olap.errors import QueryError, UnknownCubeError
 from app_framework.olap.query import CubeQuery, read_query
 from app_framework.olap.queryable import Queryable
+from app_framework.olap.rowset import RowSet
 
 DEFAULT_CATALOG = "Catalog"
 
@@ -55,6 +58,14 @@ class Manager:
             raise QueryError.of(asked.check(query, problems))
         return query
 
+    def read_drillthrough(self, cube: str, document: object) -> Drillthrough:
+        """Return the question for rows that a decoded JSON document writes; see `read`."""
+        asked = self.cube(cube)
+        drillthrough, problems = read_drillthrough(document)
+        if problems:
+            raise QueryError.of(asked.check_drillthrough(drillthrough, problems))
+        return drillthrough
+
     async def query(self, cube: str, query: CubeQuery) -> CellSet:
         """Answer a question; cancelling the task stops the work.
 
@@ -73,9 +84,23 @@ class Manager:
         """Answer a question, its rows fetched as Arrow; see `query`."""
         return await self.cube(cube).query_arrow(query)
 
+    async def query_stream(self, cube: str, query: CubeQuery) -> CellStream:
+        """Answer a question in batches of Arrow while its rows are read; whoever gets it closes it. See `query`."""
+        return await self.cube(cube).query_stream(query)
+
     async def explain(self, cube: str, query: CubeQuery) -> dict[str, object]:
         """Return how a question is answered: plan, SQL, nodes, milliseconds."""
         return await self.cube(cube).explain(query)
+
+    async def drillthrough(self, cube: str, drillthrough: Drillthrough) -> RowSet:
+        """Return exactly the rows that a cell counts; whoever gets them closes them.
+
+        Raises:
+            UnknownCubeError: there is no such cube.
+            QueryError: the question cannot be answered; every problem is told.
+            TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
+        """
+        return await self.cube(cube).drillthrough(drillthrough)
 
     async def members(
         self, cube: str, level: str, *, prefix: str | None = None, limit: int = 100

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -150,6 +150,23 @@ def plan_members(model: CubeModel, level: str, prefix: str | None) -> QueryPlan:
     return _Planner(model, CubeQuery(measures=("-",), levels=(level,))).members(prefix)
 
 
+def plan_cell(
+    model: CubeModel, coordinates: Mapping[str, object], query: CubeQuery, known: Sequence[QueryProblem] = ()
+) -> QueryPlan:
+    """Return the plan of one cell without its numbers: which rows it counts.
+
+    Args:
+        model: of the cube.
+        coordinates: the cell's member of each level that is not rolled up in it.
+        query: what the cell is from; of it, filters and branch count.
+        known: what is wrong already, raised with what is found here.
+
+    Raises:
+        QueryError: there is no such level, or it cannot have such a member.
+    """
+    return _Planner(model, query, known).cell(coordinates)
+
+
 class _Planner:
     """One question on its way to a plan."""
 
@@ -167,8 +184,7 @@ class _Planner:
         conditions = [c for name, f in query.filters.items() if (c := self._condition(name, f)) is not None]
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
-        if query.branch != MASTER:
-            self._add(UNKNOWN_BRANCH, "branch", f"there is no branch {query.branch!r}.", (MASTER,))
+        self._check_branch()
         if self._problems:
             raise QueryError.of(self._problems)
         aggregates = self._aggregates(measures)
@@ -185,6 +201,18 @@ class _Planner:
             query.limit,
             query.offset,
         )
+
+    def cell(self, coordinates: Mapping[str, object]) -> QueryPlan:
+        at = [place for name, member in coordinates.items() if (place := self._coordinate(name, member)) is not None]
+        filters = [c for name, f in self._query.filters.items() if (c := self._condition(name, f)) is not None]
+        slices = self._slices([], [*at, *filters])
+        self._check_branch()
+        if self._problems:
+            raise QueryError.of(self._problems)
+        conditions = (*slices, *at, *filters)
+        joins = self._joins((), list(conditions), ())
+        model = self._model
+        return QueryPlan(model.name, model.joins, joins, conditions, (), "none", (), (), (), None, 0)
 
     def members(self, prefix: str | None) -> QueryPlan:
         level = self._level("level", self._query.levels[0])
@@ -272,6 +300,11 @@ class _Planner:
         ]
         return Predicate(level, type(filter_)(tuple(members)))
 
+    def _coordinate(self, name: str, member: object) -> Condition | None:
+        field = f"coordinates.{name}"
+        level = self._level(field, name)
+        return None if level is None else Predicate(level, In((self._member(field, member, level),)))
+
     def _any_path(self, field: str, name: str, filter_: AtPath) -> AnyPath | None:
         found = self._model.find_hierarchies(name)
         if not found:
@@ -314,6 +347,10 @@ class _Planner:
             if place not in touched:
                 slices.append(_default_of(hierarchy))
         return slices
+
+    def _check_branch(self) -> None:
+        if self._query.branch != MASTER:
+            self._add(UNKNOWN_BRANCH, "branch", f"there is no branch {self._query.branch!r}.", (MASTER,))
 
     def _check_order(self, columns: list[str]) -> None:
         """Refuse to sort by what is no column, nor would be one if the wrong names were put right."""

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app_framework.olap.cellset import CellSet
+from app_framework.olap.cellstream import CellStream
+from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import QueryProblem
 from app_framework.olap.query import CubeQuery
+from app_framework.olap.rowset import RowSet
 
 
 class Queryable(Protocol):
@@ -26,11 +29,22 @@ class Queryable(Protocol):
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer the same, fetched as Arrow: for many rows."""
 
+    async def query_stream(self, query: CubeQuery) -> CellStream:
+        """Answer the same in batches, for many rows that go elsewhere; whoever gets it closes it."""
+
     def query_sync(self, query: CubeQuery) -> CellSet:
         """Answer in this thread."""
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer how the query is answered: plan, SQL, nodes, milliseconds."""
+
+    def check_drillthrough(
+        self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()
+    ) -> tuple[QueryProblem, ...]:
+        """Return everything that is wrong with a question for rows, what is known of it already included."""
+
+    async def drillthrough(self, drillthrough: Drillthrough) -> RowSet:
+        """Return the rows that a cell counts; whoever gets them closes them."""
 
     async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
         """Return the members of a level, in order."""

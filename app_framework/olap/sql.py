@@ -14,6 +14,7 @@ from app_framework.olap.plan import QueryPlan
 from app_framework.olap.where import ConditionWriter
 
 GROUPING = "#grouping"
+ROWS = "#rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,15 @@ class Statement:
         return self.text
 
 
-def write_sql(plan: QueryPlan, rows_max: int | None = None) -> Statement:
+def write_sql(plan: QueryPlan, rows_max: int | None = None, *, counted: bool = False) -> Statement:
     """Return the statement that answers a plan.
 
     The cells are aggregated in one pass, totals by GROUPING SETS; around it stands only what the question needs:
     formulas, order, and a limit that leaves totals alone. With `rows_max` it yields one row more at most, so that
-    an answer that is too large is known without being made.
+    an answer that is too large is known without being made; with `counted` each row says as its last column how many
+    there are before limit and offset, so that it is known from the first.
     """
-    writer = _Writer(plan, rows_max)
+    writer = _Writer(plan, rows_max, counted)
     return Statement(writer.statement(), tuple(writer.parameters), writer.grouped)
 
 
@@ -47,11 +49,12 @@ def write_members(plan: QueryPlan, limit: int) -> Statement:
 class _Writer:
     """One plan on its way to SQL."""
 
-    def __init__(self, plan: QueryPlan, rows_max: int | None) -> None:
+    def __init__(self, plan: QueryPlan, rows_max: int | None, counted: bool) -> None:
         self._where = ConditionWriter(plan.tree)
         self.grouped = plan.totals != "none" and bool(plan.keys)
         self._plan = plan
         self._rows_max = rows_max
+        self._counted = counted
 
     @property
     def parameters(self) -> list[object]:
@@ -73,7 +76,7 @@ class _Writer:
             # GROUPING reads its arguments from the highest bit down; bit i of an answer is level i.
             columns.append(f"GROUPING({', '.join(reversed(keys))}) AS {quote(GROUPING)}")
         if not plan.keys and not plan.aggregates:
-            columns.append(f"count(*) AS {quote('#rows')}")  # a formula over constants still has its one row
+            columns.append(f"count(*) AS {quote(ROWS)}")  # a formula over constants still has its one row
         lines = [f"SELECT{_list(columns)}", f"FROM {plan.tree.from_clause(plan.joins)}"]
         conditions = [self._where.write(condition) for condition in plan.conditions]
         if conditions:
@@ -115,6 +118,8 @@ class _Writer:
         columns += [self._measure(measure) for measure in plan.measures]
         if self.grouped:
             columns.append(quote(GROUPING))
+        if self._counted:
+            columns.append(f"count(*) OVER () AS {quote(ROWS)}")
         select = f"SELECT{_list(columns or ['*'])}"
         if not plan.keys:
             return f"{select}\nFROM cells"

@@ -7,7 +7,7 @@ b'{"a":1.50,"b":null,"at":"2013-01-01T00:00:00Z"}'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -62,6 +62,20 @@ async def stream_answer(answer: Mapping[str, object], rows_each: int = CHUNK_ROW
         yield b"," + piece if start else piece
         await asyncio.sleep(0)
     yield b"]" + after
+
+
+def row_pieces(head: Mapping[str, object], pieces: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """Yield an object whose last member is ``rows``, which are still being read.
+
+    >>> b"".join(row_pieces({"count": 2}, [[(1,)], [(None,)]]))
+    b'{"count":2,"rows":[[1],[null]]}'
+    """
+    yield dumps(head)[:-1] + b',"rows":['
+    before = b""
+    for rows in pieces:
+        yield before + _dumps(rows, _ROW_OPTIONS)[1:-1]
+        before = b","
+    yield b"]}"
 
 
 def _dumps(value: object, options: int) -> bytes:

@@ -43,7 +43,7 @@ class OracleCube:
     def answer(self, question: Mapping[str, Any]) -> tuple[list[tuple[Value, ...]], list[int]]:
         """Return rows and grouping of the answer."""
         names = list(question.get("levels", ()))
-        kept = [row for row in self.facts if self._keeps(row, question.get("where", {}))]
+        kept = [row for row in self.facts if self.keeps(row, question.get("where", {}))]
         details = self._cells(kept, names, range(len(names)))
         order = question.get("order", ())
         details = self._sorted(details, names, question["measures"], order)
@@ -97,7 +97,8 @@ class OracleCube:
     def _row(self, cell: Mapping[str, Value], names: Sequence[str], measures: Sequence[str]) -> tuple[Value, ...]:
         return tuple(cell[name] for name in [*names, *measures])
 
-    def _keeps(self, row: Row, where: Mapping[str, Any]) -> bool:
+    def keeps(self, row: Row, where: Mapping[str, Any]) -> bool:
+        """Return whether a row passes every filter."""
         return all(self._passes(row, name, wanted) for name, wanted in where.items())
 
     def _passes(self, row: Row, name: str, wanted: Any) -> bool:

@@ -157,10 +157,45 @@ def test_a_long_answer_is_the_same_in_pieces(client: Client, monkeypatch: pytest
     assert (len(table.text.splitlines()), table.text.splitlines()[-1]) == (5, ",,3,3.85,3")
 
 
-@pytest.mark.parametrize("method", ["get", "query", "explain", "members"])
+def test_a_cell_shows_the_rows_it_counts(client: Client) -> None:
+    """All columns unless some are named, with the types of the table; the same as JSON, CSV and Arrow."""
+    cell = {"coordinates": {"city": None}}
+    answer = client.post("/cubes/sales/drillthrough", json=cell)
+    assert answer.headers["content-type"] == "application/json"
+    told = json.loads(answer.text, parse_float=str)
+    assert told["columns"][4:] == [{"name": "price", "type": "decimal(15,2)"}, {"name": "weight", "type": "double"}]
+    assert told["rows"] == [["2013-01-02", "2013-01-02T07:00:00Z", None, 7, "0.10", "2.5"]]
+    assert (told["cube"], told["count"], list(told)) == ("sales", 1, ["cube", "columns", "count", "versions", "rows"])
+    named = {"where": {"city": ["Oslo", "Rome"]}, "columns": ["sales.at", "city"], "limit": 1}
+    table = client.post("/cubes/sales/drillthrough", json=named, headers={"Accept": "text/csv"})
+    assert table.text == "sales.at,city\r\n2013-01-01T05:00:00Z,Oslo\r\n"
+    assert (table.headers["x-cube"], table.headers["x-count"]) == ("sales", "2")
+    stream = client.post("/cubes/sales/drillthrough", json=cell, headers={"Accept": ARROW})
+    arrow = pa.ipc.open_stream(stream.content).read_all()
+    assert [str(field.type) for field in arrow.schema][:2] == ["date32[day]", "timestamp[us, tz=UTC]"]
+    assert (arrow.column("amount").to_pylist(), arrow.schema.metadata[b"count"]) == ([7], b"1")
+    nothing = client.post(
+        "/cubes/sales/drillthrough", json={"coordinates": {"city": "Bonn"}}, headers={"Accept": ARROW}
+    )
+    assert pa.ipc.open_stream(nothing.content).read_all().num_rows == 0
+    assert client.post("/cubes/sales/drillthrough", json={"coordinates": {"city": "Bonn"}}).json()["rows"] == []
+
+
+def test_a_wrong_drillthrough_is_told_all_its_mistakes(client: Client) -> None:
+    wrong = {"coordinates": {"cty": "Oslo"}, "columns": ["prise"], "limit": "x"}
+    problem = client.post("/cubes/sales/drillthrough", json=wrong).json()
+    assert [(error["field"], error["near"]) for error in problem["errors"]] == [
+        ("limit", []),
+        ("columns[0]", ["price"]),
+        ("coordinates.cty", ["city"]),
+    ]
+    assert client.post("/cubes/sales/drillthrough", content=b"[").json()["code"] == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("method", ["get", "query", "explain", "members", "drillthrough"])
 def test_an_unknown_cube_is_404_with_the_near_one(client: Client, method: str) -> None:
     """On every route of a cube, before its query is looked at."""
-    if method in ("query", "explain"):
+    if method in ("query", "explain", "drillthrough"):
         answer = client.post(f"/cubes/sale/{method}", json={})
     else:
         answer = client.get("/cubes/sale" if method == "get" else "/cubes/sale/members?level=city")

@@ -57,6 +57,48 @@ CUBE_QUERY: dict[str, Any] = {
     ],
 }
 
+DRILLTHROUGH: dict[str, Any] = {
+    "title": "Drillthrough",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "coordinates": {
+            "type": "object",
+            "additionalProperties": _SCALAR,
+            "default": {},
+            "description": "The cell: the member of each level that is not rolled up in it; null for the missing one.",
+        },
+        "columns": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": [],
+            "description": "Columns of the base table, or of another by its path: `orders.customer.city`.",
+        },
+        **{name: CUBE_QUERY["properties"][name] for name in ("where", "limit", "branch", "version", "timeout")},
+    },
+    "examples": [{"coordinates": {"l_returnflag": "R"}, "columns": ["l_quantity", "orders.o_custkey"], "limit": 100}],
+}
+
+ROW_SET: dict[str, Any] = {
+    "title": "RowSet",
+    "type": "object",
+    "required": ["cube", "columns", "count", "versions", "rows"],
+    "properties": {
+        "cube": {"type": "string"},
+        "columns": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name", "type"],
+                "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
+            },
+        },
+        "count": {"type": "integer", "description": "How many rows the cell counts, whatever the limit is."},
+        "versions": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "rows": {"type": "array", "items": {"type": "array", "items": _SCALAR}},
+    },
+}
+
 CELL_SET: dict[str, Any] = {
     "title": "CellSet",
     "type": "object",
@@ -102,6 +144,7 @@ _HEADER_NAMES = {
     "X-Partial": "Whether something is missing (Arrow and CSV).",
 }
 _HEADERS = {name: {"schema": {"type": "string"}, "description": told} for name, told in _HEADER_NAMES.items()}
+_COUNT_HEADER = {"schema": {"type": "integer"}, "description": "How many rows the cell counts (Arrow and CSV)."}
 _OBJECT: dict[str, Any] = {JSON: {"schema": {"type": "object"}}}
 
 QUERY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": CUBE_QUERY}}}}
@@ -113,6 +156,16 @@ QUERY_ANSWER = _answers(
     },
     "The cells, with totals last.",
     _HEADERS,
+)
+DRILLTHROUGH_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": DRILLTHROUGH}}}}
+ROWS_ANSWER = _answers(
+    {
+        JSON: {"schema": ROW_SET},
+        ARROW: {"schema": {"type": "string", "format": "binary"}},
+        CSV: {"schema": {"type": "string"}},
+    },
+    "The rows, in no particular order.",
+    {**{name: _HEADERS[name] for name in ("X-Cube", "X-Versions")}, "X-Count": _COUNT_HEADER},
 )
 DISCOVERY = _answers(_OBJECT, "Dimensions, hierarchies, levels and measures.")
 EXPLANATION = _answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")

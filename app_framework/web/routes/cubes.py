@@ -11,10 +11,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app_framework.olap import CellSet, CubeQuery, Manager, arrow
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.autowired import Autowired
 from app_framework.web.disconnect import while_connected
-from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, stream_answer
+from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, row_pieces, stream_answer
 from app_framework.web.errors import InvalidBodyError
 from app_framework.web.negotiation import negotiate
 from app_framework.web.openapi import documented
@@ -22,12 +22,15 @@ from app_framework.web.routes.cube_schema import (
     ARROW,
     CSV,
     DISCOVERY,
+    DRILLTHROUGH_BODY,
     EXPLANATION,
     JSON,
     MEMBERS,
     QUERY_ANSWER,
     QUERY_BODY,
+    ROWS_ANSWER,
 )
+from app_framework.web.streaming import PulledResponse
 
 MEMBERS_MAX = 10_000
 
@@ -41,6 +44,7 @@ _QUERY_CODES = (
     "UNKNOWN_CUBE",
     "UNKNOWN_VERSION",
 )
+_ROWS_CODES = tuple(code for code in _QUERY_CODES if code != "UNKNOWN_MEASURE")
 
 
 CubeName = Annotated[str, Path(description="The name of a cube.")]
@@ -94,8 +98,9 @@ async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manage
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
     media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
-    ask = manager.query_arrow if media_type == ARROW else manager.query
-    return await _answer(await while_connected(request, ask(cube, query)), media_type)
+    if media_type == ARROW:
+        return await _arrow_answer(await while_connected(request, manager.query_stream(cube, query)))
+    return await _answer(await while_connected(request, manager.query(cube, query)), media_type)
 
 
 @router.post(
@@ -111,20 +116,44 @@ async def explain_query(cube: CubeName, request: Request, manager: Autowired[Man
     return _json(await while_connected(request, manager.explain(cube, query)))
 
 
-async def _read_query(cube: str, request: Request, manager: Manager) -> CubeQuery:
-    """Read the body as JSON, whatever media type it is said to be; an unknown cube is told before its query."""
+@router.post(
+    "/cubes/{cube}/drillthrough",
+    operation_id="drillThrough",
+    summary="List the rows that a cell counts",
+    responses=documented(*_ROWS_CODES, "NOT_ACCEPTABLE"),
+    openapi_extra={**DRILLTHROUGH_BODY, **ROWS_ANSWER},
+)
+async def drill_through(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
+    """The rows of a cell, sent while they are read; JSON, an Arrow stream or CSV by `Accept`."""
+    media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     manager.cube(cube)
+    drillthrough = manager.read_drillthrough(cube, await _read_json(request))
+    return _rows_answer(await while_connected(request, manager.drillthrough(cube, drillthrough)), media_type)
+
+
+async def _read_query(cube: str, request: Request, manager: Manager) -> CubeQuery:
+    """Read a question; an unknown cube is told before it."""
+    manager.cube(cube)
+    return manager.read(cube, await _read_json(request))
+
+
+async def _read_json(request: Request) -> object:
+    """Read the body as JSON, whatever media type it is said to be."""
     try:
-        document = loads(await request.body())
+        return loads(await request.body())
     except ValueError as error:
         raise InvalidBodyError(f"the body is not JSON: {error}") from None
-    return manager.read(cube, document)
+
+
+async def _arrow_answer(cells: CellStream) -> Response:
+    """Send what is complete in one piece, and the rest while it is read."""
+    pieces = arrow.cell_pieces(cells)
+    if not cells.complete:
+        return PulledResponse(pieces, cells.close, media_type=ARROW, headers=_headers(cells))
+    return Response(await asyncio.to_thread(b"".join, pieces), headers=_headers(cells), media_type=ARROW)
 
 
 async def _answer(cells: CellSet, media_type: str) -> Response:
-    if media_type == ARROW:
-        body = await asyncio.to_thread(arrow.to_ipc_stream, cells)
-        return Response(body, headers=_headers(cells), media_type=ARROW)
     if media_type == CSV and len(cells) > CHUNK_ROWS:
         # An iterator that is not asynchronous is asked for its pieces in a thread.
         return StreamingResponse(cells.csv_pieces(CHUNK_ROWS), headers=_headers(cells), media_type=CSV)
@@ -135,7 +164,15 @@ async def _answer(cells: CellSet, media_type: str) -> Response:
     return Response(dump_answer(cells.to_dict()), media_type=JSON)
 
 
-def _headers(cells: CellSet) -> dict[str, str]:
+def _rows_answer(rows: RowSet, media_type: str) -> Response:
+    if media_type == JSON:
+        return PulledResponse(row_pieces(rows.head(), rows.pieces()), rows.close, media_type=JSON)
+    headers = {"X-Cube": quote(rows.cube), "X-Versions": json.dumps(rows.versions), "X-Count": str(rows.count)}
+    pieces = arrow.row_pieces(rows) if media_type == ARROW else rows.csv_pieces()
+    return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
+
+
+def _headers(cells: CellSet | CellStream) -> dict[str, str]:
     """What a table of bytes cannot say beside its rows."""
     return {
         "X-Cube": quote(cells.cube),
