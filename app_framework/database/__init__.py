@@ -6,6 +6,7 @@ with Database.open(tables=[Table("orders", Source.of(parquet="orders.parquet"), 
 
 from __future__ import annotations
 
+from app_framework.database.changes import BadRow, Change, Commit, Condition, Delete, Insert
 from app_framework.database.database import Database, DatabaseLimits
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import (
@@ -13,34 +14,50 @@ from app_framework.database.errors import (
     DatabaseLockedError,
     EngineError,
     ExpressionError,
+    InvalidRowsError,
     ModelError,
     ModelProblem,
     OverloadedError,
     QueryTimeoutError,
     ResultTooLargeError,
+    RowProblem,
+    TooManyCommitsError,
+    UnknownTableError,
+    VersionGoneError,
 )
 from app_framework.database.expression import Expression, ExpressionParser
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.source import Source
 
 __all__ = [
+    "BadRow",
+    "Change",
     "Column",
+    "Commit",
+    "Condition",
     "DataType",
     "Database",
     "DatabaseError",
     "DatabaseLimits",
     "DatabaseLockedError",
+    "Delete",
     "EngineError",
     "Expression",
     "ExpressionError",
     "ExpressionParser",
+    "Insert",
+    "InvalidRowsError",
     "ModelError",
     "ModelProblem",
     "OverloadedError",
     "QueryTimeoutError",
     "Reference",
     "ResultTooLargeError",
+    "RowProblem",
     "Source",
     "Table",
     "TableSchema",
+    "TooManyCommitsError",
+    "UnknownTableError",
+    "VersionGoneError",
 ]

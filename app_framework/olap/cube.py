@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database import Database, EngineError, ModelError, ModelProblem
-from app_framework.database.rows import ArrowTable, Row
+from app_framework.database.history import DataView
+from app_framework.database.rows import Row
+from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
 from app_framework.olap.building import ModelBuilder
@@ -30,8 +33,19 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
 
+T = TypeVar("T")
+Fetch = Callable[[str, Sequence[object], int | None], T]
 ROWS_MAX = 1_000_000
 MEMBERS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading(Generic[T]):
+    """What a statement returned, and of which version."""
+
+    version: int
+    statement: Statement
+    rows: T
 
 
 class Cube:
@@ -81,15 +95,15 @@ class Cube:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
         started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan, self.rows_max)
 
         def answer(cursor: Cursor) -> CellSet:
+            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return ArrowCellSet(
                 self.name,
                 _columns(plan),
-                self._table(cursor, plan, statement),
-                grouped=statement.grouped,
-                versions={self.node: self._database.version},
+                reading.rows,
+                grouped=reading.statement.grouped,
+                versions={self.node: reading.version},
                 elapsed_ms=_milliseconds_since(started),
             )
 
@@ -97,17 +111,19 @@ class Cube:
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
+        started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan)
-        answer = await self.query(query)
+        reading = await self._database.submit_job(
+            lambda cursor: self._read(cursor, plan, query, cursor.rows), query.timeout_s
+        ).wait()
         return {
             "cube": self.name,
             "plan": repr(plan),
-            "sql": statement.text,
-            "parameters": list(statement.parameters),
-            "nodes": [{"node": self.node, "version": self._database.version, "rows": len(answer)}],
+            "sql": reading.statement.text,
+            "parameters": list(reading.statement.parameters),
+            "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
-            "elapsed_ms": round(answer.elapsed_ms, 3),
+            "elapsed_ms": round(_milliseconds_since(started), 3),
         }
 
     async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
@@ -143,7 +159,7 @@ class Cube:
         Raises:
             QueryError: the question cannot be answered.
         """
-        stale = self._version_problem(query.version)
+        stale = self._version_problems(query)
         try:
             plan = plan_query(self.model, query, known)
         except QueryError as error:
@@ -160,27 +176,31 @@ class Cube:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""
         started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan)
         return self._database.submit_job(
-            lambda cursor: self._answer(plan, statement, self._rows(cursor, plan, statement), started), query.timeout_s
+            lambda cursor: self._answer(plan, self._read(cursor, plan, query, cursor.rows), started), query.timeout_s
         )
 
-    def _rows(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> list[Row]:
-        try:
-            return cursor.rows(statement.text, statement.parameters, self.rows_max)
-        except EngineError as error:
-            raise _blamed(cursor, plan, error) from error
+    def _read(
+        self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
+    ) -> _Reading[T]:
+        """Read the version that is asked for, or else the newest one."""
+        seen = plan
 
-    def _table(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> ArrowTable:
-        try:
-            return cursor.arrow(statement.text, statement.parameters, self.rows_max)
-        except EngineError as error:
-            raise _blamed(cursor, plan, error) from error
+        def read(view: DataView) -> _Reading[T]:
+            nonlocal seen
+            seen = plan.at(view.sources)
+            statement = write_sql(seen, rows_written)
+            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
 
-    def _answer(self, plan: QueryPlan, statement: Statement, rows: list[Row], started: float) -> CellSet:
-        columns = _columns(plan)
+        try:
+            return self._database.read(cursor, read, self._version_of(query))
+        except EngineError as error:
+            raise _blamed(cursor, seen, error) from error
+
+    def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
+        columns, rows = _columns(plan), reading.rows
         grouping = None
-        if statement.grouped:
+        if reading.statement.grouped:
             grouping = [bits for *_, bits in rows if isinstance(bits, int)]
             rows = [row[:-1] for row in rows]
         zoned = [position for position, column in enumerate(columns) if column.type == "timestamp[UTC]"]
@@ -189,18 +209,27 @@ class Cube:
             columns,
             rows=with_utc(rows, zoned),
             grouping=grouping,
-            versions={self.node: self._database.version},
+            versions={self.node: reading.version},
             elapsed_ms=_milliseconds_since(started),
         )
 
-    def _version_problem(self, version: int | Mapping[str, int] | None) -> list[QueryProblem]:
-        """Return what is wrong with the version asked for: only the newest is kept."""
-        newest = self._database.version
-        wanted = dict(version) if isinstance(version, Mapping) else {self.node: version}
-        if version is None or wanted == {self.node: newest}:
-            return []
-        text = f"the version asked for is not kept; the newest of node {self.node!r} is {newest}."
-        return [QueryProblem(UNKNOWN_VERSION, "version", text)]
+    def _version_of(self, query: CubeQuery) -> int | None:
+        """Return the version of this node that is asked for."""
+        return query.version.get(self.node) if isinstance(query.version, Mapping) else query.version
+
+    def _version_problems(self, query: CubeQuery) -> list[QueryProblem]:
+        """Return what is wrong with the version asked for; one that is let go of meanwhile is refused when read."""
+        problems = []
+        if isinstance(query.version, Mapping):
+            for node in query.version.keys() - {self.node}:
+                text = f"there is no data of a node {node!r}; there is: {self.node}."
+                problems.append(QueryProblem(UNKNOWN_VERSION, f"version.{node}", text, near_matches(node, [self.node])))
+        version, kept = self._version_of(query), self._database.versions
+        if version is not None and version not in kept:
+            range_ = f"{kept[0]} to {kept[-1]}" if len(kept) > 1 else f"{kept[-1]}"
+            text = f"version {version} is not kept by node {self.node!r}; kept: {range_} (`database.versions.keep`)."
+            problems.append(QueryProblem(UNKNOWN_VERSION, "version", text))
+        return problems
 
     def __repr__(self) -> str:
         hierarchies = len(list(self.model.hierarchies))

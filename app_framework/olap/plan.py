@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -102,6 +102,10 @@ class QueryPlan:
         used = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in used)
         return replace(self, measures=measures, aggregates=aggregates, order=())
+
+    def at(self, sources: Mapping[str, str]) -> QueryPlan:
+        """Return the plan over other rows of the same tables, such as those of an older version."""
+        return replace(self, tree=self.tree.at(sources)) if sources else self
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the steps of the plan with their depth, the last step first."""
