@@ -6,6 +6,7 @@ with Database.open(tables=[Table("orders", Source.of(parquet="orders.parquet"), 
 
 from __future__ import annotations
 
+from app_framework.database.changes import BadRow, Change, Commit, Condition, Delete, Insert
 from app_framework.database.database import Database, DatabaseLimits
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import (
@@ -13,12 +14,17 @@ from app_framework.database.errors import (
     DatabaseLockedError,
     EngineError,
     ExpressionError,
+    InvalidRowsError,
     ModelError,
     ModelProblem,
     OverloadedError,
     QueryTimeoutError,
     ResultTooLargeError,
+    RowProblem,
+    TooManyCommitsError,
     TooManyStreamsError,
+    UnknownTableError,
+    VersionGoneError,
 )
 from app_framework.database.expression import Expression, ExpressionParser
 from app_framework.database.schema import Column, Reference, Table, TableSchema
@@ -26,16 +32,23 @@ from app_framework.database.source import Source
 from app_framework.database.stream import RowStream
 
 __all__ = [
+    "BadRow",
+    "Change",
     "Column",
+    "Commit",
+    "Condition",
     "DataType",
     "Database",
     "DatabaseError",
     "DatabaseLimits",
     "DatabaseLockedError",
+    "Delete",
     "EngineError",
     "Expression",
     "ExpressionError",
     "ExpressionParser",
+    "Insert",
+    "InvalidRowsError",
     "ModelError",
     "ModelProblem",
     "OverloadedError",
@@ -47,4 +60,8 @@ __all__ = [
     "Table",
     "TableSchema",
     "TooManyStreamsError",
+    "RowProblem",
+    "TooManyCommitsError",
+    "UnknownTableError",
+    "VersionGoneError",
 ]

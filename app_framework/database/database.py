@@ -11,14 +11,18 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock, SystemClock
-from app_framework.database.errors import DatabaseError, ModelError, TooManyStreamsError
+from app_framework.database.changes import Change, Commit, OnError
+from app_framework.database.errors import DatabaseError, ModelError, TooManyCommitsError, TooManyStreamsError
 from app_framework.database.expression import ExpressionParser
+from app_framework.database.history import DataView
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
+from app_framework.database.snapshot import Snapshots
 from app_framework.database.stream import RowStream
+from app_framework.database.writing import Writer
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
@@ -37,6 +41,9 @@ class DatabaseLimits:
         queue_size: how many more may wait before the next is refused.
         query_timeout_s: how long a query may take when the caller does not say, waiting included.
         streams_max: how many answers may be read row by row at once.
+        commit_queue_size: how many commits may wait for the one that is made.
+        commit_timeout_s: how long a commit may take when the caller does not say, waiting included.
+        versions_kept: how many versions can be read, the newest included.
     """
 
     threads: int | None = None
@@ -45,6 +52,9 @@ class DatabaseLimits:
     queue_size: int = 64
     query_timeout_s: float = 30.0
     streams_max: int = 16
+    commit_queue_size: int = 16
+    commit_timeout_s: float = 120.0
+    versions_kept: int = 10
 
 
 class Database:
@@ -60,16 +70,23 @@ class Database:
         engine: Engine,
         tables: Mapping[str, TableSchema],
         references: tuple[Reference, ...],
-        version: int,
+        versions: tuple[int, ...],
         limits: DatabaseLimits,
+        clock: Clock,
+        rejects: Path | None,
     ) -> None:
         self.tables: Mapping[str, TableSchema] = MappingProxyType(dict(tables))
         self.references = references
-        self.version = version
         self.limits = limits
         self._engine = engine
+        self._snapshots = Snapshots(versions, self.tables, clock)
+        keep = limits.versions_kept
+        self._writer = Writer(self.tables, references, self._snapshots, clock, keep=keep, rejects=rejects)
         self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
         self._streams: set[RowStream] = set()
+        self._commits = QueryPool(
+            engine, threads=1, queue_size=limits.commit_queue_size, name="commit", overloaded=TooManyCommitsError
+        )
         self._catalog = engine.cursor()
         self._catalog_lock = threading.Lock()
 
@@ -82,8 +99,17 @@ class Database:
         references: Sequence[str | Reference] = (),
         limits: DatabaseLimits | None = None,
         clock: Clock | None = None,
+        rejects: str | Path | None = None,
     ) -> Database:
         """Open or create a database and bring its tables to what their sources say, in one commit.
+
+        Args:
+            path: the file, or ``:memory:``.
+            tables: what the model declares.
+            references: the links between them.
+            limits: the bounds.
+            clock: the time of commits.
+            rejects: the folder for rows that a commit leaves out when it is asked to.
 
         Raises:
             ModelError: something in the model is wrong; nothing was changed.
@@ -93,14 +119,14 @@ class Database:
         # DuckDB takes a tenth of a second to import; a program that opens no database does not pay it.
         from app_framework.database.duckdb import Engine
 
-        limits = limits or DatabaseLimits()
+        limits, clock = limits or DatabaseLimits(), clock or SystemClock()
         if str(path) != ":memory:":
             _make_folder(Path(path))
         engine = Engine(str(path), threads=limits.threads, memory_limit=limits.memory_limit)
         try:
-            loaded, checked, version = _load(engine, tuple(tables), references, clock or SystemClock())
+            loaded, checked, versions = _load(engine, tuple(tables), references, clock)
             engine.seal()
-            return cls(engine, loaded, checked, version, limits)
+            return cls(engine, loaded, checked, versions, limits, clock, Path(rejects) if rejects else None)
         except BaseException:
             engine.close()
             raise
@@ -134,18 +160,26 @@ class Database:
         """Put a job in the line that uses a cursor of its own for one or several statements."""
         return self._pool.submit(job, timeout_s or self.limits.query_timeout_s)
 
-    def submit_stream(self, opened: Callable[[RowStream], T], timeout_s: float | None = None) -> Ticket[T]:
+    def submit_stream(
+        self, opened: Callable[[RowStream, DataView], T], timeout_s: float | None = None, version: int | None = None
+    ) -> Ticket[T]:
         """Put a job in the line that opens a stream, which outlives it; whoever gets the result closes the stream.
+
+        Args:
+            opened: gets the stream, and what stands for the tables in the version that it sees.
+            timeout_s: how long the stream may live.
+            version: the version to see; the newest unless given.
 
         Raises:
             OverloadedError: too many queries run or wait; from the ticket, too many streams are open.
+            VersionGoneError: from the ticket: the version is not kept.
         """
         seconds = timeout_s or self.limits.query_timeout_s
 
         def job(cursor: Cursor) -> T:
             stream = RowStream(cursor, seconds)
             try:
-                result = opened(stream)
+                result = opened(stream, self._snapshots.view(cursor, version))
                 self._keep(stream)
             except BaseException:
                 stream.close()
@@ -153,6 +187,57 @@ class Database:
             return result
 
         return self._pool.submit(job, seconds, own_cursor=True)
+
+    @property
+    def version(self) -> int:
+        """The newest data version."""
+        return self._snapshots.newest
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The data versions that can be read, the newest last."""
+        return self._snapshots.kept
+
+    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None) -> T:
+        """Run, inside a job, statements that all see one version, while commits go on.
+
+        Args:
+            cursor: the job's.
+            job: gets what stands for the tables in that version; it may run twice, and not after an error.
+            version: the version to see; the newest unless given.
+
+        Raises:
+            VersionGoneError: it is not kept.
+        """
+        return self._snapshots.read(cursor, job, version)
+
+    def submit_commit(
+        self, changes: Sequence[Change], *, on_error: OnError = "refuse", timeout_s: float | None = None
+    ) -> Ticket[Commit]:
+        """Put a commit in the writer's line; see `commit`."""
+        changes = tuple(changes)
+        self._writer.check(changes, on_error)
+        return self._commits.submit(
+            lambda cursor: self._writer.commit(cursor, changes, on_error), timeout_s or self.limits.commit_timeout_s
+        )
+
+    def commit(
+        self, changes: Sequence[Change], *, on_error: OnError = "refuse", timeout_s: float | None = None
+    ) -> Commit:
+        """Change tables, in one transaction that is a version of its own; waits in this thread.
+
+        Readers are never held up, and see all of it or nothing.
+
+        Args:
+            changes: what to do, in this order.
+            on_error: whether a row with a problem refuses the commit, or is left out and kept in a file.
+            timeout_s: how long it may take, waiting included.
+
+        Raises:
+            UnknownTableError, InvalidRowsError: it cannot be made; nothing was changed.
+            TooManyCommitsError, QueryTimeoutError: not now, or not in time.
+        """
+        return self.submit_commit(changes, on_error=on_error, timeout_s=timeout_s).result()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""
@@ -184,6 +269,7 @@ class Database:
 
     def close(self) -> None:
         """Interrupt what runs, write what is open and let go of the file."""
+        self._commits.close()
         self._pool.close()
         for stream in tuple(self._streams):
             stream.close()
@@ -223,7 +309,7 @@ class Database:
 
 def _load(
     engine: Engine, tables: Sequence[Table], references: Sequence[str | Reference], clock: Clock
-) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], int]:
+) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], tuple[int, ...]]:
     cursor = engine.cursor()
     try:
         loader = Loader(cursor, clock)
@@ -236,8 +322,8 @@ def _load(
             problems += check_rows(cursor, held, tables, check.references)
             if problems:
                 raise ModelError(problems)
-            version = loader.version()
-        return loaded, checked, version
+            versions = loader.versions()
+        return loaded, checked, versions
     finally:
         cursor.close()
 

@@ -8,12 +8,13 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
 import duckdb
 
+from app_framework.database.changes import ArrowStream
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import (
     DatabaseError,
@@ -29,6 +30,7 @@ SyntaxTree = dict[str, object]
 MEMORY = ":memory:"
 FETCHED_AT_ONCE = 4_096
 """Rows that become Python values in one go: some five milliseconds."""
+ROLLBACKS_MAX = 5
 
 
 class Engine:
@@ -90,6 +92,7 @@ class Cursor:
         self._connection = connection
         self._path = path
         self._time_limit_ms = 0
+        self._stopped = False
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement for its effect."""
@@ -167,10 +170,32 @@ class Cursor:
         self.execute("BEGIN TRANSACTION")
         try:
             yield
+            self.execute("COMMIT")
         except BaseException:
-            self.execute("ROLLBACK")
+            self.rollback()
             raise
-        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """End a transaction, if there is one, as if nothing had happened; a late interrupt does not hinder it."""
+        for _ in range(ROLLBACKS_MAX):
+            try:
+                self.execute("ROLLBACK")
+            except EngineError as error:
+                if error.kind == "interrupted":
+                    continue
+            return
+
+    @contextmanager
+    def offering(self, name: str, stream: ArrowStream) -> Iterator[None]:
+        """Let statements of this cursor read an Arrow stream as a table called `name`."""
+        with _translated(self._path):
+            self._connection.register(name, stream)
+        try:
+            yield
+        finally:
+            # A statement that failed has ended the transaction, and with it what was registered.
+            with suppress(duckdb.Error):
+                self._connection.unregister(name)
 
     def limit_time(self, seconds: float) -> None:
         """Let the engine itself stop every later statement of this cursor after `seconds`."""
@@ -179,8 +204,22 @@ class Cursor:
             self.execute(f"SET max_execution_time = {milliseconds}")
             self._time_limit_ms = milliseconds
 
+    def begin_job(self) -> None:
+        """Note that what was stopped before is over."""
+        self._stopped = False
+
+    def check_wanted(self) -> None:
+        """Stop between statements, where an interrupt has none to hit.
+
+        Raises:
+            EngineError: the job was interrupted.
+        """
+        if self._stopped:
+            raise EngineError(self._path, "it was stopped", "interrupted")
+
     def interrupt(self) -> None:
         """Stop what runs on this cursor; may be called from any thread."""
+        self._stopped = True
         with _translated(self._path):
             self._connection.interrupt()
 

@@ -6,6 +6,10 @@ UserError
 ├── QueryTimeoutError      TIMEOUT     the answer took longer than it was allowed to
 ├── OverloadedError        OVERLOADED  every thread is busy and the queue is full
 │   └── TooManyStreamsError                as many answers are being streamed as may be
+│   └── TooManyCommitsError                as many commits wait as may
+├── InvalidRowsError       INVALID_ROWS  rows do not fit their table: every problem with its row and column
+├── UnknownTableError      UNKNOWN_TABLE  there is no table of that name
+├── VersionGoneError       UNKNOWN_VERSION  a version is not kept any more, or never was
 └── ResultTooLargeError    TOO_LARGE   the answer holds more rows, or needs more memory, than allowed
 FrameworkError
 └── DatabaseError          the database file cannot be opened, read or written
@@ -17,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from app_framework.errors import FrameworkError, UserError, did_you_mean
 
@@ -165,6 +169,107 @@ class TooManyStreamsError(OverloadedError):
 
     def __str__(self) -> str:
         return f"{self.limit} answers are being streamed already (`database.max-streams`). Try again later."
+
+
+class TooManyCommitsError(OverloadedError):
+    """As many commits wait for their turn as may: this one was not begun."""
+
+    def __str__(self) -> str:
+        return f"{self.limit} commits are already running or waiting (`database.commit-queue-size`). Try again later."
+
+
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """What is wrong with one row, or with a column of all rows.
+
+    Args:
+        row: the row's number, from 1; 0 when all of them are meant.
+        column: the column's name, empty when the row as a whole is meant.
+        reason: what is wrong, without the place.
+        near: the columns that were probably meant.
+    """
+
+    row: int
+    column: str
+    reason: str
+    near: tuple[str, ...] = ()
+
+    code: ClassVar[str] = "INVALID_ROWS"
+
+    @property
+    def field(self) -> str:
+        """The place in the list of rows, counted from 0 as lists are: ``rows[2].price``."""
+        return path_text([part for part in ("rows", self.row - 1 if self.row else "", self.column) if part != ""])
+
+    @property
+    def detail(self) -> str:
+        """The sentence."""
+        row = f"row {self.row}" if self.row else ""
+        column = f"column {self.column!r}" if self.column else ""
+        hint = f" {did_you_mean(self.near)}?" if self.near else ""
+        return f"{', '.join(part for part in (row, column) if part) or 'rows'}: {self.reason}.{hint}"
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class InvalidRowsError(UserError):
+    """Rows do not fit the table they are meant for; none of them was taken.
+
+    Attributes:
+        table: the table's name.
+        problems: what is wrong, in the order of the rows; of many only the first.
+    """
+
+    code = "INVALID_ROWS"
+
+    def __init__(self, table: str, problems: Sequence[RowProblem]) -> None:
+        super().__init__()
+        self.table = table
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return f"Table {self.table!r} took no rows:\n" + "\n".join(str(problem) for problem in self.problems)
+
+
+class UnknownTableError(UserError):
+    """There is no table of that name.
+
+    Attributes:
+        name: the name asked for.
+        near: the tables that were probably meant.
+    """
+
+    code = "UNKNOWN_TABLE"
+
+    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.name = name
+        self.near = near
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.near)
+        return f"There is no table {self.name!r}." + (f" {hint}?" if hint else "")
+
+
+class VersionGoneError(UserError):
+    """A version is not kept any more, or never was.
+
+    Attributes:
+        version: the one asked for.
+        newest: the one that can always be read.
+    """
+
+    code = "UNKNOWN_VERSION"
+    field = "version"
+
+    def __init__(self, version: int, newest: int) -> None:
+        super().__init__()
+        self.version = version
+        self.newest = newest
+
+    def __str__(self) -> str:
+        return f"Version {self.version} is not kept; the newest is {self.newest} (`database.versions.keep`)."
 
 
 class ResultTooLargeError(UserError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app_framework.clock import Clock
 from app_framework.database.datatype import DataType, UnknownTypeError
 from app_framework.database.errors import DatabaseError, ModelProblem
+from app_framework.database.history import HIDDEN, PREFIX, forget, remembering, tables_of
 from app_framework.database.schema import Column, Table, TableSchema
 from app_framework.database.source import MissingFileError, Source, fingerprint, shown
 from app_framework.database.sql import quote
@@ -34,7 +35,9 @@ class Loader:
         self.changed = False
         self._cursor = cursor
         self._ledger = Ledger(cursor, clock)
-        self._present = _tables(cursor)
+        self._ledger.prepare()
+        self._present = tables_of(cursor)
+        self._remembering = remembering(cursor)
 
     def load(self, tables: Sequence[Table]) -> dict[str, TableSchema]:
         """Bring every table to what its source says and return those that are there."""
@@ -53,13 +56,13 @@ class Loader:
 
     def held(self) -> frozenset[str]:
         """Return the tables that are there to be looked into; a load that failed took those before it along."""
-        return _tables(self._cursor)
+        return tables_of(self._cursor)
 
-    def version(self) -> int:
-        """Return the data version: a new one when anything was loaded."""
+    def versions(self) -> tuple[int, ...]:
+        """Return the versions that can be read: only a new one when anything was loaded."""
         if self.changed or not self._ledger.version():
             return self._ledger.advance()
-        return self._ledger.version()
+        return self._ledger.kept()
 
     def _named(self, tables: Iterable[Table]) -> list[Table]:
         """Return the tables whose names SQL can tell apart."""
@@ -69,7 +72,7 @@ class Loader:
             if name in named:
                 text = f"{table.name!r} and {named[name].name!r} are one name."
                 self._add(table.path, "DUPLICATE_TABLE", text, of_key=True)
-            elif name == META or not name or set(name) & set('."(),\n'):
+            elif name == META or not name or name.startswith(PREFIX) or set(name) & set('."(),\n'):
                 self._add(table.path, "INVALID_NAME", f"a table cannot be called {table.name!r}.", of_key=True)
             else:
                 named[name] = table
@@ -125,6 +128,8 @@ class Loader:
         select = self._select(table, source, types, paths)
         if select is None:
             return
+        if table.name in self._remembering:
+            forget(self._cursor, table.name)
         self._cursor.execute(f"CREATE OR REPLACE TABLE {quote(table.name)} AS {select}")
         self._ledger.record(table.name, fingerprint(paths))
         self.changed = True
@@ -154,6 +159,9 @@ class Loader:
         return f"FROM {source.select(paths, forced)}"
 
     def _check_columns(self, table: Table, columns: Mapping[str, Column]) -> None:
+        for name in columns:
+            if name.casefold() in HIDDEN:
+                self._add(table.path, "INVALID_NAME", f"a column cannot be called {name!r}.", of_key=True)
         for position, name in enumerate(table.key):
             if name not in columns:
                 self._add(
@@ -200,11 +208,6 @@ class Loader:
         word: str = "",
     ) -> None:
         self.problems.append(ModelProblem(path, code, message, near, of_key, word))
-
-
-def _tables(cursor: Cursor) -> frozenset[str]:
-    rows = cursor.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")
-    return frozenset(str(row[0]) for row in rows)
 
 
 def _columns(cursor: Cursor, table: str) -> dict[str, Column]:

@@ -26,13 +26,23 @@ class QueryPool:
     Args:
         engine: where the cursors come from.
         threads: how many jobs run at once. DuckDB's own threads serve all of them, so more do not make it faster.
-        queue_size: how many more may wait; the next one is refused with `OverloadedError`.
+        queue_size: how many more may wait; the next one is refused.
+        overloaded: what it is refused with.
     """
 
-    def __init__(self, engine: Engine, *, threads: int, queue_size: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        threads: int,
+        queue_size: int,
+        name: str = "query",
+        overloaded: type[OverloadedError] = OverloadedError,
+    ) -> None:
         self.capacity = threads + queue_size
+        self._overloaded = overloaded
         self._engine = engine
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="query")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._local = threading.local()
         self._lock = threading.Lock()
         self._tickets: set[Ticket[Any]] = set()
@@ -54,7 +64,7 @@ class QueryPool:
             if self._closed:
                 raise ServiceUnavailableError("The database is closed.")
             if len(self._tickets) >= self.capacity:
-                raise OverloadedError(self.capacity)
+                raise self._overloaded(self.capacity)
             self._tickets.add(ticket)
         ticket.future = self._executor.submit(self._work, ticket, job, own_cursor)
         ticket.future.add_done_callback(lambda _: self._tickets.discard(ticket))
@@ -153,6 +163,7 @@ class Ticket(Generic[T]):
         with self._lock:
             if self._stopped or self._remaining_s() <= 0:
                 return False
+            cursor.begin_job()
             self._running = cursor
             return True
 

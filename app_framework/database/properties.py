@@ -55,6 +55,12 @@ class TableProperties(ConfigProperties):
         return Table(name, self.source.source() if self.source else None, key, self.columns)
 
 
+class VersionsProperties(ConfigProperties):
+    """How far back the data can be read."""
+
+    keep: int = Field(default=10, ge=1, le=10_000, description="Data versions that can be read, the newest included.")
+
+
 class DatabaseProperties(ConfigProperties, prefix="database"):
     """The analytic database of this node: DuckDB in memory or in one file."""
 
@@ -84,6 +90,11 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
     max_streams: int = Field(
         default=16, ge=1, description="Answers that are streamed at once; a further one answers 429 OVERLOADED."
     )
+    commit_queue_size: int = Field(
+        default=16, ge=0, description="Commits that may wait for the one that is made; a further one answers 429."
+    )
+    commit_timeout: Duration = Field(default="2m", description="Time of a commit, waiting included.")
+    versions: VersionsProperties = Field(default=VersionsProperties(), description="Data versions.")
 
     def limits(self) -> DatabaseLimits:
         """Return the bounds."""
@@ -94,6 +105,9 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
             queue_size=self.queue_size,
             query_timeout_s=self.query_timeout.total_seconds(),
             streams_max=self.max_streams,
+            commit_queue_size=self.commit_queue_size,
+            commit_timeout_s=self.commit_timeout.total_seconds(),
+            versions_kept=self.versions.keep,
         )
 
     def declared(self) -> list[Table]:

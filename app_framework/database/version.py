@@ -25,24 +25,33 @@ class Ledger:
     def __init__(self, cursor: Cursor, clock: Clock) -> None:
         self._cursor = cursor
         self._clock = clock
-        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {META}")
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.versions (version BIGINT, committed_at TIMESTAMPTZ)")
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.sources (table_name VARCHAR, fingerprint VARCHAR)")
+
+    def prepare(self) -> None:
+        """Make its tables, in a file that has none yet."""
+        self._cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {META}")
+        self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.versions (version BIGINT, committed_at TIMESTAMPTZ)")
+        self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.sources (table_name VARCHAR, fingerprint VARCHAR)")
+
+    def kept(self) -> tuple[int, ...]:
+        """Return the versions that can be read, the newest last."""
+        rows = self._cursor.rows(f"SELECT version FROM {META}.versions ORDER BY version")
+        return tuple(row[0] for row in rows if isinstance(row[0], int))
 
     def version(self) -> int:
         """Return the newest version, 0 when nothing was ever committed."""
-        newest = self._cursor.rows(f"SELECT max(version) FROM {META}.versions")[0][0]
-        return newest if isinstance(newest, int) else 0
+        return max(self.kept(), default=0)
 
-    def advance(self) -> int:
-        """Record that a commit follows and return its version."""
+    def advance(self, keep: int = 1) -> tuple[int, ...]:
+        """Record that a commit follows, let go of all but the `keep` newest versions, and return those."""
         now = self._clock.now()
-        version = (self.version() or int(now.timestamp() * 1000)) + 1
-        self._cursor.execute(f"DELETE FROM {META}.versions")
+        before = self.kept()
+        version = (max(before, default=0) or int(now.timestamp() * 1000)) + 1
+        kept = (*before, version)[-keep:]
+        self._cursor.execute(f"DELETE FROM {META}.versions WHERE version < {kept[0]}")
         self._cursor.execute(
             f"INSERT INTO {META}.versions VALUES (?, CAST(? AS TIMESTAMPTZ))", [version, now.isoformat()]
         )
-        return version
+        return kept
 
     def fingerprint(self, table: str) -> str | None:
         """Return the fingerprint of the files a table was last loaded from."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
-from app_framework.database.rows import ArrowTable, Row
+from app_framework.database.history import DataView
+from app_framework.database.rows import Row
+from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
 from app_framework.olap.building import ModelBuilder
@@ -35,8 +38,19 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
 
+T = TypeVar("T")
+Fetch = Callable[[str, Sequence[object], int | None], T]
 ROWS_MAX = 1_000_000
 MEMBERS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading(Generic[T]):
+    """What a statement returned, and of which version."""
+
+    version: int
+    statement: Statement
+    rows: T
 
 
 class Cube:
@@ -86,15 +100,15 @@ class Cube:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
         started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan, self.rows_max)
 
         def answer(cursor: Cursor) -> CellSet:
+            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return ArrowCellSet(
                 self.name,
                 _columns(plan),
-                self._table(cursor, plan, statement),
-                grouped=statement.grouped,
-                versions={self.node: self._database.version},
+                reading.rows,
+                grouped=reading.statement.grouped,
+                versions={self.node: reading.version},
                 elapsed_ms=_milliseconds_since(started),
             )
 
@@ -105,36 +119,39 @@ class Cube:
         started = time.perf_counter()
         plan = self.plan(query)
 
-        def opened(stream: RowStream) -> CellStream:
+        def opened(stream: RowStream, view: DataView) -> CellStream:
             return CellStream(
                 self.name,
                 _columns(plan),
-                read_batches(plan, stream, self.rows_max),
+                read_batches(plan.at(view.sources), stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
-                versions={self.node: self._database.version},
+                versions={self.node: view.version},
                 elapsed_ms=_milliseconds_since(started),
             )
 
         try:
-            return await delivered(self._database.submit_stream(opened, query.timeout_s))
+            opening = self._database.submit_stream(opened, query.timeout_s, self._version_of(query))
+            return await delivered(opening)
         except EngineError as error:
             failed = error
         raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
+        started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan)
-        answer = await self.query(query)
+        reading = await self._database.submit_job(
+            lambda cursor: self._read(cursor, plan, query, cursor.rows), query.timeout_s
+        ).wait()
         return {
             "cube": self.name,
             "plan": repr(plan),
-            "sql": statement.text,
-            "parameters": list(statement.parameters),
-            "nodes": [{"node": self.node, "version": self._database.version, "rows": len(answer)}],
+            "sql": reading.statement.text,
+            "parameters": list(reading.statement.parameters),
+            "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
-            "elapsed_ms": round(answer.elapsed_ms, 3),
+            "elapsed_ms": round(_milliseconds_since(started), 3),
         }
 
     async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
@@ -194,7 +211,7 @@ class Cube:
         Raises:
             QueryError: the question cannot be answered.
         """
-        stale = self._version_problem(query.version)
+        stale = self._version_problems(query)
         try:
             plan = plan_query(self.model, query, known)
         except QueryError as error:
@@ -211,23 +228,26 @@ class Cube:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""
         started = time.perf_counter()
         plan = self.plan(query)
-        statement = write_sql(plan)
         return self._database.submit_job(
-            lambda cursor: self._answer(plan, statement, self._rows(cursor, plan, statement), started), query.timeout_s
+            lambda cursor: self._answer(plan, self._read(cursor, plan, query, cursor.rows), started), query.timeout_s
         )
 
     def _opened(self, drillthrough: Drillthrough) -> Ticket[RowSet]:
         plan = self._row_plan(drillthrough)
-        return self._database.submit_stream(lambda stream: self._row_set(plan, stream), drillthrough.timeout_s)
+        return self._database.submit_stream(
+            lambda stream, view: self._row_set(plan.at(view.sources), stream, view.version),
+            drillthrough.timeout_s,
+            self._version_of(drillthrough.query),
+        )
 
     def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
-        stale = self._version_problem(drillthrough.query.version)
+        stale = self._version_problems(drillthrough.query)
         plan = plan_rows(self.model, drillthrough, [*known, *stale])
         if stale:
             raise QueryError.of(stale)
         return plan
 
-    def _row_set(self, plan: RowPlan, stream: RowStream) -> RowSet:
+    def _row_set(self, plan: RowPlan, stream: RowStream, version: int) -> RowSet:
         """Count the rows before the first one is read: what is too large is refused, and not broken off."""
         counted = write_count(plan)
         count = int(str(stream.query(counted.text, counted.parameters)[0][0]))
@@ -237,27 +257,32 @@ class Cube:
             self.name,
             [RowSetColumn(column.name, column.answered.name) for column in plan.columns],
             count=count,
-            versions={self.node: self._database.version},
+            versions={self.node: version},
             stream=stream,
             statement=write_rows(plan),
         )
 
-    def _rows(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> list[Row]:
-        try:
-            return cursor.rows(statement.text, statement.parameters, self.rows_max)
-        except EngineError as error:
-            raise _blamed(cursor, plan, error) from error
+    def _read(
+        self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
+    ) -> _Reading[T]:
+        """Read the version that is asked for, or else the newest one."""
+        seen = plan
 
-    def _table(self, cursor: Cursor, plan: QueryPlan, statement: Statement) -> ArrowTable:
-        try:
-            return cursor.arrow(statement.text, statement.parameters, self.rows_max)
-        except EngineError as error:
-            raise _blamed(cursor, plan, error) from error
+        def read(view: DataView) -> _Reading[T]:
+            nonlocal seen
+            seen = plan.at(view.sources)
+            statement = write_sql(seen, rows_written)
+            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
 
-    def _answer(self, plan: QueryPlan, statement: Statement, rows: list[Row], started: float) -> CellSet:
-        columns = _columns(plan)
+        try:
+            return self._database.read(cursor, read, self._version_of(query))
+        except EngineError as error:
+            raise _blamed(cursor, seen, error) from error
+
+    def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
+        columns, rows = _columns(plan), reading.rows
         grouping = None
-        if statement.grouped:
+        if reading.statement.grouped:
             grouping = [bits for *_, bits in rows if isinstance(bits, int)]
             rows = [row[:-1] for row in rows]
         zoned = [position for position, column in enumerate(columns) if column.type == "timestamp[UTC]"]
@@ -266,18 +291,27 @@ class Cube:
             columns,
             rows=with_utc(rows, zoned),
             grouping=grouping,
-            versions={self.node: self._database.version},
+            versions={self.node: reading.version},
             elapsed_ms=_milliseconds_since(started),
         )
 
-    def _version_problem(self, version: int | Mapping[str, int] | None) -> list[QueryProblem]:
-        """Return what is wrong with the version asked for: only the newest is kept."""
-        newest = self._database.version
-        wanted = dict(version) if isinstance(version, Mapping) else {self.node: version}
-        if version is None or wanted == {self.node: newest}:
-            return []
-        text = f"the version asked for is not kept; the newest of node {self.node!r} is {newest}."
-        return [QueryProblem(UNKNOWN_VERSION, "version", text)]
+    def _version_of(self, query: CubeQuery) -> int | None:
+        """Return the version of this node that is asked for."""
+        return query.version.get(self.node) if isinstance(query.version, Mapping) else query.version
+
+    def _version_problems(self, query: CubeQuery) -> list[QueryProblem]:
+        """Return what is wrong with the version asked for; one that is let go of meanwhile is refused when read."""
+        problems = []
+        if isinstance(query.version, Mapping):
+            for node in query.version.keys() - {self.node}:
+                text = f"there is no data of a node {node!r}; there is: {self.node}."
+                problems.append(QueryProblem(UNKNOWN_VERSION, f"version.{node}", text, near_matches(node, [self.node])))
+        version, kept = self._version_of(query), self._database.versions
+        if version is not None and version not in kept:
+            range_ = f"{kept[0]} to {kept[-1]}" if len(kept) > 1 else f"{kept[-1]}"
+            text = f"version {version} is not kept by node {self.node!r}; kept: {range_} (`database.versions.keep`)."
+            problems.append(QueryProblem(UNKNOWN_VERSION, "version", text))
+        return problems
 
     def __repr__(self) -> str:
         hierarchies = len(list(self.model.hierarchies))

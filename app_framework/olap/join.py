@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from app_framework.database.expression import Name, UnknownNameError
@@ -32,10 +33,14 @@ class JoinTree:
         base: the fact table.
         tables: all tables of the database.
         references: all its references; they form no circle.
+
+    Attributes:
+        sources: what stands after FROM for the tables that do not stand there by their name.
     """
 
     def __init__(self, base: TableSchema, tables: Mapping[str, TableSchema], references: Sequence[Reference]) -> None:
         self.base = base
+        self.sources: Mapping[str, str] = {}
         found: list[tuple[Path, TableSchema, Reference | None]] = [((), base, None)]
         for path, table, _ in found:  # grows while it is walked: breadth first, near tables before far ones
             for reference in references:
@@ -49,14 +54,27 @@ class JoinTree:
         wanted = {path[:length] for path in paths for length in range(1, len(path) + 1)}
         return tuple(join for path, join in self.joins.items() if path in wanted)
 
+    def at(self, sources: Mapping[str, str]) -> JoinTree:
+        """Return the tree over other rows of its tables, such as those of an older version."""
+        tree = copy(self)
+        tree.sources = sources
+        return tree
+
     def from_clause(self, joins: Iterable[Join]) -> str:
         """Return the SQL after FROM; a row that finds nothing keeps its place (LEFT JOIN)."""
-        lines = [_named(self.joins[()])]
+        lines = [self._named(self.joins[()])]
         for join in joins:
             assert join.reference is not None
             parent = self.joins[join.path[:-1]]
-            lines.append(f"LEFT JOIN {_named(join)} ON {join.reference.condition(parent.alias, join.alias)}")
+            lines.append(f"LEFT JOIN {self._named(join)} ON {join.reference.condition(parent.alias, join.alias)}")
         return "\n".join(lines)
+
+    def _named(self, join: Join) -> str:
+        name = join.table.name
+        source = self.sources.get(name)
+        if source is None and join.alias == name:
+            return quote(name)
+        return f"{source or quote(name)} AS {quote(join.alias)}"
 
     def resolve(self, parts: tuple[str, ...]) -> Name:
         """Return the column a dotted name stands for.
@@ -103,11 +121,6 @@ class JoinTree:
 
     def __repr__(self) -> str:
         return f"<JoinTree {self.base.name} {len(self.joins) - 1} references>"
-
-
-def _named(join: Join) -> str:
-    table = quote(join.table.name)
-    return table if join.alias == join.table.name else f"{table} AS {quote(join.alias)}"
 
 
 def _aliases(base: str, paths: Sequence[Path]) -> dict[Path, str]:

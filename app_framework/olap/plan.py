@@ -103,6 +103,10 @@ class QueryPlan:
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in used)
         return replace(self, measures=measures, aggregates=aggregates, order=())
 
+    def at(self, sources: Mapping[str, str]) -> QueryPlan:
+        """Return the plan over other rows of the same tables, such as those of an older version."""
+        return replace(self, tree=self.tree.at(sources)) if sources else self
+
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the steps of the plan with their depth, the last step first."""
         steps = [f"Output {', '.join([*(key.name for key in self.keys), *(m.name for m in self.measures)])}"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from app_framework.database.datatype import VARCHAR, DataType
 from app_framework.database.expression import UnknownNameError
@@ -59,6 +59,10 @@ class RowPlan:
     columns: tuple[RowColumn, ...]
     joins: tuple[Join, ...]
     limit: int | None
+
+    def at(self, sources: Mapping[str, str]) -> RowPlan:
+        """Return the plan over other rows of the same tables, such as those of an older version."""
+        return replace(self, cell=self.cell.at(sources))
 
 
 def plan_rows(model: CubeModel, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:

@@ -1,0 +1,112 @@
+"""How a table remembers: the rows of today with the version that brought them, and beside them the rows that left.
+
+A table that nobody ever wrote to is a plain table. With the first commit it becomes a view over its rows, so that
+whoever reads the newest version reads what he read before; only a reader of an older one asks the past as well.
+"""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from app_framework.database.schema import TableSchema
+from app_framework.database.sql import names, quote
+from app_framework.database.version import META
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+FROM, TO = "#from", "#to"
+"""The versions a row is in: from the one, null being since the table was loaded, to before the other."""
+
+HIDDEN = (FROM, TO)
+PREFIX = "#"
+"""How the tables behind a view begin; no table of a model does."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataView:
+    """What a reader sees: one version of all tables.
+
+    Args:
+        version: its number.
+        sources: what stands after FROM for the tables that were different then; all others stand there by their name.
+    """
+
+    version: int
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def held(table: TableSchema) -> str:
+    """Return the table behind the view: the rows of today, as SQL."""
+    return quote(PREFIX + table.name)
+
+
+def past(table: TableSchema) -> str:
+    """Return the table of the rows that left, as SQL."""
+    return f"{META}.{quote(PREFIX + table.name)}"
+
+
+def tables_of(cursor: Cursor) -> frozenset[str]:
+    """Return the names of all tables, those that are views over their rows too."""
+    rows = cursor.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+        " UNION ALL SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal"
+    )
+    return frozenset(str(row[0]) for row in rows if not str(row[0]).startswith(PREFIX))
+
+
+def remembering(cursor: Cursor) -> frozenset[str]:
+    """Return the names of the tables that were written to."""
+    rows = cursor.rows("SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal")
+    return frozenset(str(row[0]) for row in rows)
+
+
+def remember(cursor: Cursor, table: TableSchema) -> None:
+    """Let a plain table remember from now on."""
+    columns = names(table.columns)
+    cursor.execute(f"ALTER TABLE {quote(table.name)} RENAME TO {held(table)}")
+    cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(FROM)} BIGINT")
+    cursor.execute(f"CREATE TABLE {past(table)} AS SELECT *, 0::BIGINT AS {quote(TO)} FROM {held(table)} LIMIT 0")
+    cursor.execute(f"CREATE VIEW {quote(table.name)} AS SELECT {columns} FROM {held(table)}")
+
+
+def forget(cursor: Cursor, name: str) -> None:
+    """Remove a table that remembers, with its past; it is about to be made anew."""
+    cursor.execute(f"DROP VIEW {quote(name)}")
+    cursor.execute(f"DROP TABLE {quote(PREFIX + name)}")
+    cursor.execute(f"DROP TABLE {META}.{quote(PREFIX + name)}")
+
+
+def close_rows(cursor: Cursor, table: TableSchema, condition: str, parameters: tuple[object, ...], version: int) -> int:
+    """Take rows out of today and keep them for the versions before `version`; return how many."""
+    source = f"FROM {held(table)} AS {quote(table.name)} WHERE {condition}"
+    # A row that the same commit brought was in no version.
+    cursor.execute(
+        f"INSERT INTO {past(table)} SELECT *, {version} {source} AND {quote(FROM)} IS DISTINCT FROM {version}",
+        parameters,
+    )
+    deleted = cursor.rows(f"DELETE {source}", parameters)[0][0]
+    return deleted if isinstance(deleted, int) else 0
+
+
+def compact(cursor: Cursor, table: TableSchema, oldest: int) -> None:
+    """Remove the rows that left before the oldest kept version."""
+    cursor.execute(f"DELETE FROM {past(table)} WHERE {quote(TO)} <= {oldest}")
+
+
+def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> DataView:
+    """Return what a reader of an older version sees."""
+    return DataView(version, {name: _rows_at(tables[name], version) for name in remembering(cursor) if name in tables})
+
+
+def _rows_at(table: TableSchema, version: int) -> str:
+    columns, came = names(table.columns), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
+    return (
+        f"(SELECT {columns} FROM {held(table)} WHERE {came}"
+        f" UNION ALL SELECT {columns} FROM {past(table)} WHERE {came} AND {quote(TO)} > {version})"
+    )

@@ -1,0 +1,92 @@
+"""Which versions there are, and reads that see exactly one of them while commits go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from app_framework.clock import Clock
+from app_framework.database.errors import VersionGoneError
+from app_framework.database.history import DataView, view_at
+from app_framework.database.schema import TableSchema
+from app_framework.database.version import Ledger
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+T = TypeVar("T")
+
+
+class Snapshots:
+    """Lets readers see one version each, without ever waiting for the writer.
+
+    A read of the newest version first runs as it is: when no commit was made meanwhile, which is known from two
+    numbers, it saw the version that was the newest before. Otherwise, and for older versions, it runs in a transaction
+    of its own, which keeps what it saw at its first statement.
+
+    Args:
+        kept: the versions that can be read, the newest last.
+        tables: all tables.
+        clock: the time of commits.
+    """
+
+    def __init__(self, kept: tuple[int, ...], tables: Mapping[str, TableSchema], clock: Clock) -> None:
+        self.kept = kept
+        self._tables = tables
+        self._clock = clock
+        self._begun = 0
+        self._ended = 0
+
+    @property
+    def newest(self) -> int:
+        """The newest version."""
+        return self.kept[-1]
+
+    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None) -> T:
+        """Run a job whose statements all see one version.
+
+        Args:
+            cursor: what the job uses.
+            job: reads from a view; it may run twice.
+            version: the version to see; the newest unless given.
+
+        Raises:
+            VersionGoneError: it is not kept.
+        """
+        begun, newest = self._begun, self.newest
+        if begun == self._ended and version in (None, newest):
+            result = job(DataView(newest))
+            if begun == self._begun:
+                return result
+        return self._read_pinned(cursor, job, version)
+
+    def view(self, cursor: Cursor, version: int | None = None) -> DataView:
+        """Return what the transaction that a cursor is in sees, or what it saw of a version before.
+
+        Raises:
+            VersionGoneError: the version is not kept.
+        """
+        kept = Ledger(cursor, self._clock).kept()
+        if version is None or version == kept[-1]:
+            return DataView(kept[-1])
+        if version not in kept:
+            raise VersionGoneError(version, kept[-1])
+        return view_at(cursor, self._tables, version)
+
+    @contextmanager
+    def publishing(self, kept: tuple[int, ...]) -> Iterator[None]:
+        """Make it known that a commit happens inside, and afterwards that its versions are there."""
+        self._begun += 1
+        try:
+            yield
+            self.kept = kept
+        finally:
+            self._ended += 1
+
+    def _read_pinned(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None) -> T:
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            return job(self.view(cursor, version))
+        finally:
+            cursor.rollback()

@@ -1,0 +1,263 @@
+"""Rows on their way into a table: read, checked and laid beside it, so that it takes all of them or none."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+from app_framework.database.changes import ArrowStream, BadRow, IncomingRow, Insert
+from app_framework.database.columns import ColumnMatch, is_arrow
+from app_framework.database.errors import EngineError, InvalidRowsError, RowProblem
+from app_framework.database.rejects import RejectedRow
+from app_framework.database.schema import Reference, TableSchema
+from app_framework.database.sql import names, quote
+from app_framework.database.values import Bound, ValueRefusedError, value_reader
+from app_framework.errors import near_matches
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+BATCH = '"#batch"'
+"""The rows that passed, in a table of the writer's own, with their numbers."""
+
+INCOMING = '"#incoming"'
+STREAM = "#stream"
+ROW = '"#row"'
+CHUNK_ROWS = 10_000
+PROBLEMS_MAX = 20
+"""So many problems are told at once."""
+
+
+class Staging:
+    """The rows of one insert, in a temporary table of the writer's cursor.
+
+    Args:
+        cursor: the writer's.
+        table: where the rows shall go.
+        references: those that point to this table.
+        reject: whether rows with problems are left out, and kept as `rejected`; otherwise they refuse all.
+
+    Attributes:
+        rejected: the rows that were left out.
+    """
+
+    def __init__(self, cursor: Cursor, table: TableSchema, references: Sequence[Reference], *, reject: bool) -> None:
+        self.rejected: list[RejectedRow] = []
+        self._cursor = cursor
+        self._table = table
+        self._references = references
+        self._reject = reject
+        self._problems: list[RowProblem] = []
+
+    def fill(self, insert: Insert) -> int:
+        """Read the rows and return how many are good.
+
+        Raises:
+            InvalidRowsError: some are not, and they refuse all.
+        """
+        if is_arrow(insert.rows):
+            self._fill_columns(insert.rows)
+        else:
+            self._fill_rows(cast("Iterable[IncomingRow]", insert.rows), texts=insert.texts)
+        self._refuse()
+        for problems in self._checks():
+            self._leave_out(problems, BATCH)
+            self._refuse()
+        count = self._cursor.rows(f"SELECT count(*) FROM {BATCH}")[0][0]
+        return count if isinstance(count, int) else 0
+
+    def clear(self) -> None:
+        """Remove the tables."""
+        for name in (BATCH, INCOMING):
+            self._cursor.execute(f"DROP TABLE IF EXISTS temp.{name}")
+
+    def _fill_rows(self, rows: Iterable[IncomingRow], *, texts: bool) -> None:
+        columns = self._table.columns
+        declared = ", ".join(f"{quote(name)} {column.type.sql}" for name, column in columns.items())
+        self._cursor.execute(f"CREATE TEMP TABLE {BATCH} ({ROW} BIGINT, {declared})")
+        reader = _RowReader(self._table, texts=texts)
+        numbered = enumerate(rows, 1)
+        while chunk := list(islice(numbered, CHUNK_ROWS)):
+            self._cursor.check_wanted()
+            good: list[tuple[Bound, ...]] = []
+            for number, row in chunk:
+                values, problems = reader.read(number, row)
+                if problems:
+                    self._leave_row_out(number, row, problems)
+                    if not self._reject and len(self._problems) >= PROBLEMS_MAX:
+                        return
+                else:
+                    good.append((number, *values))
+            if good and not self._problems:
+                self._append(good)
+
+    def _append(self, rows: Sequence[tuple[Bound, ...]]) -> None:
+        kinds = ["BIGINT", *(column.type.sql for column in self._table.columns.values())]
+        values = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in kinds)
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        try:
+            self._cursor.execute(f"INSERT INTO {BATCH} SELECT {values}", columns)
+        except EngineError as error:
+            raise self._unreadable(error) from error
+
+    def _fill_columns(self, stream: ArrowStream) -> None:
+        """Read an Arrow stream: first as it is, then each column as the table has it."""
+        with self._cursor.offering(STREAM, stream):
+            sent = {column.name: column for column in self._cursor.describe(f"FROM {quote(STREAM)}")}
+            match = ColumnMatch(self._table, sent)
+            if match.problems:
+                raise InvalidRowsError(self._table.name, match.problems[:PROBLEMS_MAX])
+            try:
+                self._cursor.execute(
+                    f"CREATE TEMP TABLE {INCOMING if match.casts else BATCH} AS"
+                    f" SELECT row_number() OVER () AS {ROW}, {match.taken} FROM {quote(STREAM)}"
+                )
+            except EngineError as error:
+                raise self._unreadable(error) from error
+        if not match.casts:
+            return
+        for column, condition in match.checks:
+            found = self._cursor.rows(
+                f"SELECT {ROW}, CAST({quote(column.name)} AS VARCHAR) FROM {INCOMING} WHERE {condition}"
+                f" ORDER BY {ROW}{self._limit}"
+            )
+            reason = f"cannot be kept as {column.type.name}"
+            self._leave_out(
+                [(row, RowProblem(_number(row), column.name, f"{value} {reason}")) for row, value in found], INCOMING
+            )
+        self._refuse()
+        self._cursor.execute(f"CREATE TEMP TABLE {BATCH} AS SELECT {ROW}, {match.cast} FROM {INCOMING}")
+
+    def _checks(self) -> Iterator[list[tuple[object, RowProblem]]]:
+        """Yield what only all rows together show: missing keys, and keys or targets that are there more than once."""
+        key = self._table.key
+        for column in key:
+            found = self._numbers(f"SELECT {ROW} FROM {BATCH} WHERE {quote(column)} IS NULL")
+            yield [(row, RowProblem(row, column, "the key is null")) for row in found]
+        if key:
+            yield self._doubles(key, "the key")
+        for reference in self._references:
+            columns = reference.target_columns
+            if set(columns) != set(key):
+                yield self._doubles(columns, f"`{reference}` needs at most one row:")
+                yield self._collisions(columns, f"`{reference}` needs at most one row:")
+
+    def _doubles(self, columns: Sequence[str], why: str) -> list[tuple[object, RowProblem]]:
+        """Find the rows of the batch that have what an earlier one has."""
+        first = f"min({ROW}) OVER (PARTITION BY {names(columns)})"
+        found = self._cursor.rows(
+            f"SELECT {ROW}, first, {_shown(columns)} FROM (SELECT *, {first} AS first FROM {BATCH}"
+            f" WHERE {_complete(columns)}) WHERE {ROW} <> first ORDER BY {ROW}{self._limit}"
+        )
+        return [
+            (row, RowProblem(_number(row), "", f"{why} ({', '.join(columns)}) = ({', '.join(map(str, values))})"
+                             f" is in row {first} already"))
+            for row, first, *values in found
+        ]  # fmt: skip
+
+    def _collisions(self, columns: Sequence[str], why: str) -> list[tuple[object, RowProblem]]:
+        """Find the rows of the batch that have what another row of the table has, and that row stays."""
+        table, key = self._table, self._table.key
+        same = " AND ".join(f"here.{quote(c)} = there.{quote(c)}" for c in columns)
+        stays = ""
+        if key:
+            replaced = " AND ".join(f"there.{quote(c)} = batch.{quote(c)}" for c in key)
+            stays = f" AND NOT EXISTS (SELECT 1 FROM {BATCH} AS batch WHERE {replaced})"
+        found = self._cursor.rows(
+            f"SELECT {ROW}, {_shown(columns)} FROM {BATCH} AS here WHERE EXISTS"
+            f" (SELECT 1 FROM {quote(table.name)} AS there WHERE {same}{stays}) ORDER BY {ROW}{self._limit}"
+        )
+        return [
+            (row, RowProblem(_number(row), "", f"{why} ({', '.join(columns)}) = ({', '.join(map(str, values))})"
+                             " is in the table already"))
+            for row, *values in found
+        ]  # fmt: skip
+
+    def _numbers(self, sql: str) -> list[int]:
+        return [_number(row[0]) for row in self._cursor.rows(f"{sql} ORDER BY {ROW}{self._limit}")]
+
+    @property
+    def _limit(self) -> str:
+        """So many problems are looked for: all of them where their rows are to be left out."""
+        return "" if self._reject else f" LIMIT {PROBLEMS_MAX}"
+
+    def _leave_row_out(self, number: int, row: IncomingRow, problems: tuple[RowProblem, ...]) -> None:
+        if self._reject:
+            values = {"": row.text} if isinstance(row, BadRow) else row
+            self.rejected.append(RejectedRow(number, problems, values))
+        else:
+            self._problems += problems
+
+    def _leave_out(self, found: Sequence[tuple[object, RowProblem]], table: str) -> None:
+        """Take rows with problems out of a staged table, or note the problems where they refuse all."""
+        if not self._reject:
+            self._problems += [problem for _, problem in found]
+            return
+        if not found:
+            return
+        problems = {_number(row): problem for row, problem in found}
+        chosen = f"FROM {table} WHERE {ROW} IN (SELECT unnest(CAST(? AS BIGINT[])))"
+        sent = [c.name for c in self._cursor.describe(f"FROM {table}") if quote(c.name) != ROW]
+        for number, *values in self._cursor.rows(
+            f"SELECT {ROW}, {_shown(sent)} {chosen} ORDER BY {ROW}", [[*problems]]
+        ):
+            row = _number(number)
+            self.rejected.append(RejectedRow(row, (problems[row],), dict(zip(sent, values, strict=True))))
+        self._cursor.execute(f"DELETE {chosen}", [[*problems]])
+
+    def _refuse(self) -> None:
+        if self._problems:
+            problems = sorted(self._problems, key=lambda problem: problem.row)
+            raise InvalidRowsError(self._table.name, problems[:PROBLEMS_MAX])
+
+    def _unreadable(self, error: EngineError) -> Exception:
+        """Return what to raise when the engine could not read what was sent."""
+        if error.kind == "interrupted":
+            return error
+        reason = error.reason.partition(" Detail: ")[0].replace(f" registered as '{STREAM}'", "")
+        return InvalidRowsError(self._table.name, [RowProblem(0, "", f"the rows cannot be read: {reason.rstrip('.')}")])
+
+
+class _RowReader:
+    """Turns mappings into rows of bound values, in the order of the table's columns."""
+
+    def __init__(self, table: TableSchema, *, texts: bool) -> None:
+        self._table = table
+        self._readers = [(name, value_reader(column.type, texts=texts)) for name, column in table.columns.items()]
+        self._known = table.columns.keys()
+
+    def read(self, number: int, row: object) -> tuple[list[Bound], tuple[RowProblem, ...]]:
+        if isinstance(row, BadRow):
+            return [], (RowProblem(number, "", row.reason),)
+        if not isinstance(row, Mapping):
+            return [], (RowProblem(number, "", "a row is an object with the table's columns"),)
+        problems: list[RowProblem] = []
+        values: list[Bound] = []
+        for name, read in self._readers:
+            try:
+                values.append(read(row.get(name)))
+            except ValueRefusedError as problem:
+                problems.append(RowProblem(number, name, str(problem)))
+        if not row.keys() <= self._known:
+            problems += [self._unknown(number, str(name)) for name in row if name not in self._known]
+        return values, tuple(problems)
+
+    def _unknown(self, number: int, name: str) -> RowProblem:
+        reason = f"table {self._table.name!r} has no such column"
+        return RowProblem(number, name, reason, near_matches(name, self._known))
+
+
+def _shown(columns: Iterable[str]) -> str:
+    return ", ".join(f"CAST({quote(column)} AS VARCHAR)" for column in columns)
+
+
+def _complete(columns: Iterable[str]) -> str:
+    return " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value
