@@ -114,7 +114,7 @@ class Cube:
             UnavailableProblemError: a node that is needed does not answer.
         """
         question = _question(measures, levels, where, totals, order, limit, more)
-        return Answer.of_json(self._ask("query", question))
+        return Answer.of_json(self.ask("query", question))
 
     def query_arrow(
         self,
@@ -133,7 +133,7 @@ class Cube:
             MissingLibraryError: pyarrow is not installed.
         """
         question = _question(measures, levels, where, totals, order, limit, more)
-        return read_arrow(self._ask("query", question, ARROW))
+        return read_arrow(self.ask("query", question, ARROW))
 
     def explain(
         self,
@@ -169,7 +169,7 @@ class Cube:
             limit: the most rows.
             **more: ``branch``, ``version``, ``timeout``.
         """
-        return CellRows.of_json(self._ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more)))
+        return CellRows.of_json(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more)))
 
     def drillthrough_arrow(
         self,
@@ -185,7 +185,7 @@ class Cube:
         Raises:
             MissingLibraryError: pyarrow is not installed.
         """
-        return read_arrow(self._ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more), ARROW))
+        return read_arrow(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more), ARROW))
 
     def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> list[Any]:
         """Return the members of a level in order, None last; `prefix` keeps the texts that begin so."""
@@ -193,7 +193,14 @@ class Cube:
         found: list[Any] = self._client.get_json(f"{self._path}/members?{urlencode(wanted)}")["members"]
         return found
 
-    def _ask(self, door: str, question: Mapping[str, Any], accept: str | None = None) -> bytes:
+    def ask(self, door: str, question: Mapping[str, Any], accept: str | None = None) -> bytes:
+        """Return what a door of the cube answers to a question, as it travels.
+
+        Args:
+            door: ``query``, ``explain`` or ``drillthrough``.
+            question: the JSON document.
+            accept: the media type that is wanted.
+        """
         # A question changes nothing, so it may be asked again elsewhere.
         return self._client.post(f"{self._path}/{door}", question, replaces=True, accept=accept)
 
