@@ -1,4 +1,4 @@
-"""How commands about a cluster end when a node refuses or does not answer: in words, and by exit code."""
+"""How commands that ask a node end when it refuses or does not answer: in words, and by exit code."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ _ACTIONS = {
     "NOT_LEADER": "Try again in some seconds: a leader is being found.",
     "UNSTABLE": "Try again in some seconds.",
     "NOT_FOUND": "See the members: af cluster status",
+    "OVERLOADED": "Try again in some seconds.",
+    "TIMEOUT": "Ask for less, or give it more time: --timeout SECONDS",
+    "TOO_LARGE": "Ask for less: --where LEVEL=MEMBER or --limit N",
 }
 
 
@@ -86,7 +89,7 @@ def problem_of(error: BaseException) -> ProblemError | None:
 
 def _with_leader(problem: ProblemError) -> str:
     leader = problem.leader
-    told = problem.detail if leader is None or leader in problem.detail else f"{problem.detail} (leader: {leader})"
+    told = str(problem) if leader is None or leader in problem.detail else f"{problem} (leader: {leader})"
     return _sentence(told)
 
 

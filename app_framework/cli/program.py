@@ -19,6 +19,7 @@ COMMANDS = {
     "node": LazyCommand(".commands.node", "Run the nodes of a cluster."),
     "witness": LazyCommand(".commands.witness", "Run a vote without data."),
     "cluster": LazyCommand(".commands.cluster", "Ask and change a running cluster."),
+    "query": LazyCommand(".commands.query", "Ask a cube of a running node."),
     "shell": LazyCommand(".commands.shell", "Talk to a node, and to the cluster behind it."),
     "security": LazyCommand(".commands.security", "Make password hashes, tokens and secrets."),
     "new": LazyCommand(".commands.new", "Make a project that runs and passes its own tests."),

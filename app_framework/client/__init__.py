@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
-from app_framework.client.answer import Answer, Column
+from app_framework.client.answer import Answer, CellRows, Column, Rows
 from app_framework.client.client import Client, connect
+from app_framework.client.cubes import Cube, Cubes
 from app_framework.client.errors import (
     AddressError,
     AnswerLostError,
+    MissingLibraryError,
     ProblemError,
     UnavailableProblemError,
     UnreachableError,
@@ -22,9 +24,14 @@ __all__ = [
     "AddressError",
     "Answer",
     "AnswerLostError",
+    "CellRows",
     "Client",
     "Column",
+    "Cube",
+    "Cubes",
+    "MissingLibraryError",
     "ProblemError",
+    "Rows",
     "UnavailableProblemError",
     "UnreachableError",
     "connect",

@@ -1,4 +1,4 @@
-"""The answer to a question to a cube: columns, rows, and what they were read from."""
+"""What a cube answers: columns, rows, and what they were read from."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+from app_framework.client.frames import to_arrow, to_pandas, to_polars
+from app_framework.client.text import cell_text, html_table, text_table
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
 
 Row = tuple[Any, ...]
 
 SHOWN_MAX = 20
+ROLLED_UP = "(all)"
+_NUMBERS = ("int", "uint", "decimal", "double", "float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +28,8 @@ class Column:
     """A column of an answer.
 
     Args:
-        name: of the level, or of the measure as the question wrote it.
-        role: ``level`` or ``measure``.
+        name: of the level, or of the measure or column as the question wrote it.
+        role: ``level`` or ``measure``; ``column`` in the rows of a cell.
         type: ``int64``, ``double``, ``decimal(38,2)``, ``string``, ``date`` ….
         format: how a measure is shown, None where nothing is said.
     """
@@ -30,40 +40,33 @@ class Column:
     format: str | None = None
 
 
-class Answer(Sequence[Row]):
-    """The rows of an answer; printed as a table.
+class Rows(Sequence[Row]):
+    """Rows with typed columns; printed as a table, in a notebook too.
 
     Decimals are `Decimal`, exact to the last digit; dates and times are text in ISO 8601.
 
     Args:
-        document: the JSON answer of `POST /cubes/{cube}/query`.
+        document: the JSON answer of a node.
 
     Attributes:
         cube: that was asked.
         columns: of the rows.
         rows: the cells.
-        grouping: per row a number; its bit i is set where level i of the question is rolled up.
         versions: the version of the data that each node answered from.
-        partial: whether something is missing.
-        missing: what, of a partial answer.
-        elapsed_ms: how long the node worked.
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.cube = str(document["cube"])
         self.columns = tuple(
-            Column(each["name"], each["role"], each["type"], each.get("format")) for each in document["columns"]
+            Column(each["name"], each.get("role", "column"), each["type"], each.get("format"))
+            for each in document["columns"]
         )
         exact = [column.type.startswith("decimal") for column in self.columns]
         self.rows: tuple[Row, ...] = tuple(tuple(map(_cell, row, exact)) for row in document["rows"])
-        self.grouping: tuple[int, ...] = tuple(document.get("grouping") or ())
         self.versions: Mapping[str, int] = dict(document.get("versions") or {})
-        self.partial = bool(document.get("partial"))
-        self.missing: Sequence[Mapping[str, Any]] = tuple(document.get("missing") or ())
-        self.elapsed_ms = float(document.get("elapsed_ms") or 0.0)
 
     @classmethod
-    def of_json(cls, text: bytes) -> Answer:
+    def of_json(cls, text: bytes) -> Self:
         """Read an answer from its JSON, without losing a digit of a decimal."""
         return cls(json.loads(text, parse_float=Decimal))
 
@@ -71,6 +74,47 @@ class Answer(Sequence[Row]):
         """Return each row by the names of its columns."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return the rows as a table of Arrow, every column of its own type.
+
+        Raises:
+            MissingLibraryError: pyarrow is not installed.
+        """
+        return to_arrow([(column.name, column.type) for column in self.columns], self.rows, self._metadata())
+
+    def to_polars(self) -> polars.DataFrame:
+        """Return the rows as a frame of polars.
+
+        Raises:
+            MissingLibraryError: polars or pyarrow is not installed.
+        """
+        return to_polars(self.to_arrow())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return the rows as a frame of pandas.
+
+        Raises:
+            MissingLibraryError: pandas or pyarrow is not installed.
+        """
+        return to_pandas(self.to_arrow())
+
+    def table(self, rows_max: int | None = None) -> str:
+        """Return the rows as text below their heads, all of them or the first ones."""
+        return text_table(*self._shown(rows_max))
+
+    def _metadata(self) -> dict[str, str]:
+        return {"cube": self.cube, "versions": json.dumps(self.versions)}
+
+    def _shown(self, rows_max: int | None) -> tuple[list[str], list[list[str]], set[int], int]:
+        """Return heads, cells, the columns of numbers, and how many rows are left out."""
+        heads = [column.name for column in self.columns]
+        right = {place for place, column in enumerate(self.columns) if column.role != "level" and _is_number(column)}
+        count = len(self) if rows_max is None else min(rows_max, len(self))
+        return heads, [self._texts(index) for index in range(count)], right, len(self) - count
+
+    def _texts(self, index: int) -> list[str]:
+        return [cell_text(value) for value in self.rows[index]]
 
     def __getitem__(self, index: Any) -> Any:
         return self.rows[index]
@@ -82,14 +126,70 @@ class Answer(Sequence[Row]):
         return iter(self.rows)
 
     def __repr__(self) -> str:
-        heads = [column.name for column in self.columns]
-        cells = [["N/A" if cell is None else str(cell) for cell in row] for row in self.rows[:SHOWN_MAX]]
-        widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in [heads, *cells]
-        ]
-        more = len(self) - len(cells)
-        return "\n".join([*(line.rstrip() for line in lines), *([f"… {more} more"] if more else [])])
+        return self.table(SHOWN_MAX)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first rows, with nothing in them but text."""
+        return html_table(*self._shown(SHOWN_MAX))
+
+
+class Answer(Rows):
+    """The answer to a question to a cube.
+
+    Attributes:
+        grouping: per row a number; its bit i is set where level i of the question is rolled up.
+        partial: whether something is missing.
+        missing: what, of a partial answer.
+        elapsed_ms: how long the node worked.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(document)
+        self.grouping: tuple[int, ...] = tuple(document.get("grouping") or ())
+        self.partial = bool(document.get("partial"))
+        self.missing: Sequence[Mapping[str, Any]] = tuple(document.get("missing") or ())
+        self.elapsed_ms = float(document.get("elapsed_ms") or 0.0)
+
+    def to_arrow(self) -> pyarrow.Table:
+        """Return the answer as a table of Arrow; its last column is ``grouping``.
+
+        Raises:
+            MissingLibraryError: pyarrow is not installed.
+        """
+        columns = [*((column.name, column.type) for column in self.columns), ("grouping", "int64")]
+        rows = [(*row, bits) for row, bits in zip(self.rows, self.grouping, strict=True)]
+        return to_arrow(columns, rows, {**self._metadata(), "partial": json.dumps(self.partial)})
+
+    def coordinates(self, index: int) -> dict[str, Any]:
+        """Return the cell that a row shows, for `Cube.drillthrough`: each level that is not rolled up in it."""
+        levels = [column.name for column in self.columns if column.role == "level"]
+        bits = self.grouping[index]
+        return {name: self.rows[index][i] for i, name in enumerate(levels) if not bits >> i & 1}
+
+    def _texts(self, index: int) -> list[str]:
+        bits = self.grouping[index] if index < len(self.grouping) else 0
+        return [ROLLED_UP if bits >> i & 1 else text for i, text in enumerate(super()._texts(index))]
+
+
+class CellRows(Rows):
+    """The rows that one cell counts.
+
+    Attributes:
+        cell_count: how many there are, whatever the limit was.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__(document)
+        self.cell_count = int(document["count"])
+
+    def __repr__(self) -> str:
+        hidden = self.cell_count - min(len(self), SHOWN_MAX)
+        heads, cells, right, _ = self._shown(SHOWN_MAX)
+        return text_table(heads, cells, right, hidden)
+
+
+def _is_number(column: Column) -> bool:
+    return column.type.startswith(_NUMBERS)
 
 
 def _cell(value: Any, exact: bool) -> Any:

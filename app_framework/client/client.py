@@ -6,8 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from datetime import date
+from datetime import time as time_of_day
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 import httpx
 
@@ -147,20 +151,21 @@ class Client:
         """Return the answer to a POST; see `post`."""
         return _json(self._post(path, body, replaces=replaces))
 
-    def post(self, path: str, body: object, *, replaces: bool = False) -> bytes:
+    def post(self, path: str, body: object, *, replaces: bool = False, accept: str | None = None) -> bytes:
         """Return the answer to a POST.
 
         Args:
             path: at the node.
-            body: sent as JSON.
+            body: sent as JSON; dates, times and decimals in it as text.
             replaces: whether it may be sent again when it may have arrived.
+            accept: the media type that is wanted, where the node has several.
 
         Raises:
             ProblemError: the node refuses.
             UnreachableError: no node answers.
             AnswerLostError: it was sent and the answer did not come.
         """
-        return self._post(path, body, replaces=replaces).content
+        return self._post(path, body, replaces=replaces, accept=accept).content
 
     def forget_topology(self) -> None:
         """Ask again who is in the cluster before the next request."""
@@ -182,12 +187,14 @@ class Client:
         cluster = f" of {self._topology.cluster_id!r}" if self._topology.cluster_id else ""
         return f"<Client {self._current}{cluster}>"
 
-    def _post(self, path: str, body: object, *, replaces: bool) -> httpx.Response:
-        return self._asked("POST", path, json.dumps(body).encode(), replaces=replaces)
+    def _post(self, path: str, body: object, *, replaces: bool, accept: str | None = None) -> httpx.Response:
+        return self._asked("POST", path, json.dumps(body, default=_plain).encode(), replaces=replaces, accept=accept)
 
-    def _asked(self, method: str, path: str, body: bytes | None, *, replaces: bool) -> httpx.Response:
+    def _asked(
+        self, method: str, path: str, body: bytes | None, *, replaces: bool, accept: str | None = None
+    ) -> httpx.Response:
         self._refresh()
-        return self._request(method, path, body, replaces=replaces)
+        return self._request(method, path, body, replaces=replaces, accept=accept)
 
     def _refresh(self) -> None:
         """Before a request, where what is known is old; whether it works out is the request's to find."""
@@ -204,9 +211,13 @@ class Client:
         if changed and self._failover:
             self._cache.remember(topology)
 
-    def _request(self, method: str, path: str, body: bytes | None, *, replaces: bool) -> httpx.Response:
+    def _request(
+        self, method: str, path: str, body: bytes | None, *, replaces: bool, accept: str | None = None
+    ) -> httpx.Response:
         """Send a request to one node after the other, as `step` says."""
         deadline_s = time.monotonic() + self._timeout_s
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {"Accept": accept} if accept is not None else {}
         route = Route(self.nodes, replaces)
         happened: Event = Begun()
         answer: httpx.Response | None = None
@@ -215,7 +226,7 @@ class Client:
             route, effect = following.route, following.effect
             if isinstance(effect, Ask) and (not route.tried or time.monotonic() < deadline_s):
                 attempt_s = max(ATTEMPT_S_MIN, (deadline_s - time.monotonic()) / len(route.left))
-                heard, happened = self._send(effect.url, method, path, body, attempt_s)
+                heard, happened = self._send(effect.url, method, path, body, headers, attempt_s)
                 answer = heard if heard is not None else answer
             elif isinstance(effect, Lose):
                 url, reason = route.tried[-1]
@@ -227,10 +238,9 @@ class Client:
                 raise UnreachableError(route.tried)
 
     def _send(
-        self, url: str, method: str, path: str, body: bytes | None, timeout_s: float
+        self, url: str, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout_s: float
     ) -> tuple[httpx.Response | None, Event]:
         timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S_MAX))
-        headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             answer = self._http.request(method, url + path, content=body, headers=headers, timeout=timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -276,6 +286,21 @@ def _json(answer: httpx.Response) -> Any:
         raise problem_error(
             str(answer.request.url), answer.status_code, {"code": NOT_A_NODE, "detail": detail}
         ) from None
+
+
+def _plain(value: object) -> object:
+    """Return a member as JSON writes it.
+
+    Raises:
+        TypeError: it is nothing that a question can hold.
+    """
+    if isinstance(value, date | time_of_day):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    raise TypeError(f"a question cannot hold {value!r}")
 
 
 def _problem(answer: httpx.Response) -> Mapping[str, Any]:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from app_framework.client.answer import Answer
+from app_framework.client.answer import Answer, CellRows
+from app_framework.client.errors import ProblemError
+from app_framework.client.frames import read_arrow
+from app_framework.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from app_framework.client.client import Client
+
+ARROW = "application/vnd.apache.arrow.stream"
 
 
 class Cubes(Mapping[str, "Cube"]):
-    """What can be asked: ``client.cubes["tpch"]``.
+    """What can be asked: ``client.cubes["tpch"]``; names are completed where they are typed.
 
     Args:
         client: asks the nodes.
@@ -22,12 +29,17 @@ class Cubes(Mapping[str, "Cube"]):
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def discovery(self) -> dict[str, Any]:
+        """Return every catalog with its cubes: dimensions, hierarchies, levels and measures."""
+        found: dict[str, Any] = self._client.get_json("/cubes")
+        return found
+
     def __getitem__(self, name: str) -> Cube:
         """Return a cube; whether there is one of that name is told when it is asked."""
         return Cube(self._client, name)
 
     def __iter__(self) -> Iterator[str]:
-        catalogs = self._client.get_json("/cubes").get("catalogs", ())
+        catalogs = self.discovery().get("catalogs", ())
         names = (str(cube["name"]) for catalog in catalogs for cube in catalog.get("cubes", ()))
         yield from dict.fromkeys(names)  # a cube may be in several catalogs
 
@@ -35,7 +47,15 @@ class Cubes(Mapping[str, "Cube"]):
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return f"<Cubes of {self._client.url}>"
+        names = ", ".join(self._ipython_key_completions_())
+        return f"<Cubes of {self._client.url}{': ' if names else ''}{names}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what may stand in the brackets; nothing where the node does not answer."""
+        try:
+            return list(self)
+        except (ProblemError, ServiceUnavailableError):
+            return []
 
 
 class Cube:
@@ -48,12 +68,24 @@ class Cube:
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
+        self._path = f"/cubes/{quote(name, safe='')}"
         self.name = name
 
-    def describe(self) -> dict[str, Any]:
+    def discovery(self) -> dict[str, Any]:
         """Return its dimensions, hierarchies, levels and measures."""
-        found: dict[str, Any] = self._client.get_json(f"/cubes/{quote(self.name, safe='')}")
+        found: dict[str, Any] = self._client.get_json(self._path)
         return found
+
+    @property
+    def measures(self) -> list[str]:
+        """The names of its measures, as the node has them now."""
+        return [str(measure["name"]) for measure in self.discovery()["measures"]]
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The types of its levels by full name, as the node has them now."""
+        hierarchies = (h for dimension in self.discovery()["dimensions"] for h in dimension["hierarchies"])
+        return {str(level["full_name"]): str(level["type"]) for h in hierarchies for level in h["levels"]}
 
     def query(
         self,
@@ -81,12 +113,122 @@ class Cube:
             ProblemError: the question has mistakes; its ``errors`` list them all.
             UnavailableProblemError: a node that is needed does not answer.
         """
-        question: dict[str, Any] = {"measures": list(measures), "levels": list(levels), "totals": totals, **more}
-        optional = {"where": where, "order": [dict(each) for each in order], "limit": limit}
-        question |= {key: value for key, value in optional.items() if value}
+        question = _question(measures, levels, where, totals, order, limit, more)
+        return Answer.of_json(self.ask("query", question))
+
+    def query_arrow(
+        self,
+        measures: Sequence[str],
+        *,
+        levels: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        totals: str = "none",
+        order: Sequence[Mapping[str, Any]] = (),
+        limit: int | None = None,
+        **more: Any,
+    ) -> pyarrow.Table:
+        """Ask the same; the answer travels as Arrow, which is what many rows are for. Its last column is ``grouping``.
+
+        Raises:
+            MissingLibraryError: pyarrow is not installed.
+        """
+        question = _question(measures, levels, where, totals, order, limit, more)
+        return read_arrow(self.ask("query", question, ARROW))
+
+    def explain(
+        self,
+        measures: Sequence[str],
+        *,
+        levels: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        totals: str = "none",
+        order: Sequence[Mapping[str, Any]] = (),
+        limit: int | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """Ask the same and return how it is answered: ``plan``, ``sql``, ``parameters``, ``nodes``, ``elapsed_ms``."""
+        question = _question(measures, levels, where, totals, order, limit, more)
+        found: dict[str, Any] = self._client.post_json(f"{self._path}/explain", question, replaces=True)
+        return found
+
+    def drillthrough(
+        self,
+        coordinates: Mapping[str, Any] | None = None,
+        *,
+        columns: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        **more: Any,
+    ) -> CellRows:
+        """Return exactly the rows that a cell counts.
+
+        Args:
+            coordinates: the member of each level that is not rolled up in it, such as `Answer.coordinates` returns.
+            columns: of the base table, or of others by their path; the base table's when empty.
+            where: of the question that the cell is from.
+            limit: the most rows.
+            **more: ``branch``, ``version``, ``timeout``.
+        """
+        return CellRows.of_json(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more)))
+
+    def drillthrough_arrow(
+        self,
+        coordinates: Mapping[str, Any] | None = None,
+        *,
+        columns: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+        **more: Any,
+    ) -> pyarrow.Table:
+        """Return the same rows; they travel as Arrow.
+
+        Raises:
+            MissingLibraryError: pyarrow is not installed.
+        """
+        return read_arrow(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more), ARROW))
+
+    def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> list[Any]:
+        """Return the members of a level in order, None last; `prefix` keeps the texts that begin so."""
+        wanted = {"level": level, "limit": limit} | ({"prefix": prefix} if prefix is not None else {})
+        found: list[Any] = self._client.get_json(f"{self._path}/members?{urlencode(wanted)}")["members"]
+        return found
+
+    def ask(self, door: str, question: Mapping[str, Any], accept: str | None = None) -> bytes:
+        """Return what a door of the cube answers to a question, as it travels.
+
+        Args:
+            door: ``query``, ``explain`` or ``drillthrough``.
+            question: the JSON document.
+            accept: the media type that is wanted.
+        """
         # A question changes nothing, so it may be asked again elsewhere.
-        body = self._client.post(f"/cubes/{quote(self.name, safe='')}/query", question, replaces=True)
-        return Answer.of_json(body)
+        return self._client.post(f"{self._path}/{door}", question, replaces=True, accept=accept)
 
     def __repr__(self) -> str:
         return f"<Cube {self.name!r} of {self._client.url}>"
+
+
+def _question(
+    measures: Sequence[str],
+    levels: Sequence[str],
+    where: Mapping[str, Any] | None,
+    totals: str,
+    order: Sequence[Mapping[str, Any]],
+    limit: int | None,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    question: dict[str, Any] = {"measures": list(measures), "levels": list(levels), "totals": totals, **more}
+    optional = {"where": where, "order": [dict(each) for each in order] or None, "limit": limit}
+    return question | {key: value for key, value in optional.items() if value is not None}
+
+
+def _drillthrough(
+    coordinates: Mapping[str, Any] | None,
+    columns: Sequence[str],
+    where: Mapping[str, Any] | None,
+    limit: int | None,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    question = {"coordinates": dict(coordinates or {}), "columns": list(columns), **more}
+    optional = {"where": where, "limit": limit}
+    return question | {key: value for key, value in optional.items() if value is not None}

@@ -2,6 +2,7 @@
 
 UserError
 ├── AddressError                 a text that is no address of a node
+├── MissingLibraryError          an answer was wanted in a form whose library is not installed
 └── ProblemError                 a node refused; it says why, by code
 ServiceUnavailableError
 ├── UnavailableProblemError      the same for 429, 503 and 504: the request may succeed later (also a ProblemError)
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app_framework.errors import ServiceUnavailableError, UserError
+from app_framework.errors import ServiceUnavailableError, UserError, did_you_mean
 
 
 class AddressError(UserError):
@@ -30,6 +31,23 @@ class AddressError(UserError):
 
     def __str__(self) -> str:
         return f"{self.address!r} is no address of a node; write its URL or host and port: http://localhost:8080"
+
+
+class MissingLibraryError(UserError):
+    """An answer was wanted in a form whose library is not installed.
+
+    Attributes:
+        library: as it is installed.
+        wanted: the form.
+    """
+
+    def __init__(self, library: str, wanted: str) -> None:
+        self.library = library
+        self.wanted = wanted
+        super().__init__(library, wanted)
+
+    def __str__(self) -> str:
+        return f"{self.wanted} need {self.library!r}, which is not installed: pip install {self.library}"
 
 
 class ProblemError(UserError):
@@ -59,8 +77,23 @@ class ProblemError(UserError):
         leader = self.facts.get("leader")
         return leader if isinstance(leader, str) else None
 
+    @property
+    def near(self) -> tuple[str, ...]:
+        """What was probably meant, of all the mistakes."""
+        return tuple(dict.fromkeys(str(name) for each in self.errors for name in each.get("near") or ()))
+
     def __str__(self) -> str:
-        return self.detail
+        """Return the detail; where the node knows what was meant, each mistake is a line of its own."""
+        if not self.near:
+            return self.detail
+        return "\n".join(_mistake(each) for each in self.errors)
+
+
+def _mistake(error: Mapping[str, Any]) -> str:
+    field, hint = error.get("field"), did_you_mean(error.get("near") or ())
+    told = str(error.get("detail") or "")
+    where = f"{field}: " if field else ""
+    return f"{where}{told}" + (f" {hint}?" if hint and hint not in told else "")
 
 
 class UnavailableProblemError(ProblemError, ServiceUnavailableError):

@@ -63,9 +63,11 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "nats": ("messaging.nats_bus",),
     "orjson": ("web",),
     "packaging": ("boot", "cli"),
+    "pandas": ("client.frames",),
+    "polars": ("client.frames",),
     "prometheus_client": ("boot.management.metrics",),
     "prompt_toolkit": ("cli",),
-    "pyarrow": ("olap.arrow",),
+    "pyarrow": ("olap.arrow", "client.frames"),
     "pydantic": ("boot", "web", "*.properties"),  # what a user may set is a pydantic model in every room
     "pydantic_core": ("boot", "web"),
     "pytest": ("testing.pytest_plugin",),

@@ -217,9 +217,9 @@ def test_answers_keep_every_digit_of_a_decimal(client_of: Connect) -> None:
     assert isinstance(answer[0][3], float)
     assert answer.to_dicts()[1]["d"] == 2
     assert repr(answer).splitlines() == [
-        "a    n  d                        f",
+        "a    n                        d    f",
         "x    3  12345678901234567890.10  0.5",
-        "N/A  0  2                        1.0",
+        "N/A  0                        2  1.0",
     ]
     assert repr(Answer({"cube": "c", "columns": [], "rows": []})) == ""
 
