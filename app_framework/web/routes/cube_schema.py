@@ -72,7 +72,10 @@ CELL_SET: dict[str, Any] = {
                     "name": {"type": "string"},
                     "role": {"enum": ["level", "measure"]},
                     "type": {"type": "string"},
-                    "format": {"type": ["string", "null"]},
+                    "format": {
+                        "type": ["string", "null"],
+                        "description": "Of every measure, and of levels that have one.",
+                    },
                 },
             },
         },
@@ -114,6 +117,5 @@ QUERY_ANSWER = _answers(
     "The cells, with totals last.",
     _HEADERS,
 )
-DISCOVERY = _answers(_OBJECT, "Dimensions, hierarchies, levels and measures.")
 EXPLANATION = _answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")
 MEMBERS = _answers(_OBJECT, "The members, in order.")

@@ -21,13 +21,13 @@ from app_framework.web.openapi import documented
 from app_framework.web.routes.cube_schema import (
     ARROW,
     CSV,
-    DISCOVERY,
     EXPLANATION,
     JSON,
     MEMBERS,
     QUERY_ANSWER,
     QUERY_BODY,
 )
+from app_framework.web.routes.discovery_schema import CUBE_DISCOVERY, CUBES_DISCOVERY
 
 MEMBERS_MAX = 10_000
 
@@ -46,7 +46,7 @@ _QUERY_CODES = (
 CubeName = Annotated[str, Path(description="The name of a cube.")]
 
 
-@router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=DISCOVERY)
+@router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=CUBES_DISCOVERY)
 async def list_cubes(manager: Autowired[Manager]) -> Response:
     """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
     return _json(manager.discovery())
@@ -57,7 +57,7 @@ async def list_cubes(manager: Autowired[Manager]) -> Response:
     operation_id="describeCube",
     summary="Describe a cube",
     responses=documented("UNKNOWN_CUBE"),
-    openapi_extra=DISCOVERY,
+    openapi_extra=CUBE_DISCOVERY,
 )
 async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response:
     """One cube: its dimensions, hierarchies, levels and measures."""
