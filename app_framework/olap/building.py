@@ -79,6 +79,10 @@ class _CubeBuilder:
         dimensions = tuple(self._dimensions.build(dimension) for dimension in cube.dimensions)
         measures = self._measures()
         self._check_names()
+        for definition in cube.measures:
+            if definition.name in measures:
+                path = (*definition.path[:-1], "format")
+                self._reader.check_format(definition.format, measures[definition.name].type, path)
         return CubeModel(
             cube.name,
             self._joins,

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from app_framework.database.datatype import DataType
 from app_framework.database.rows import Row
+from app_framework.olap.format import Format, read_format
 
 NOT_AVAILABLE = "N/A"
 ROLLED_UP = "(all)"
@@ -24,7 +26,7 @@ class CellColumn:
 
     Args:
         type: ``string``, ``int64``, ``double``, ``decimal(38,2)``, ``date``, ``timestamp[UTC]``, …
-        format: how a person wants to see a measure; values are not formatted.
+        format: how a person wants to see its values; the values themselves are not formatted.
     """
 
     name: str
@@ -35,7 +37,8 @@ class CellColumn:
     def to_dict(self) -> dict[str, object]:
         """Return the column as an answer's JSON describes it."""
         document: dict[str, object] = {"name": self.name, "role": self.role, "type": self.type}
-        return document if self.role == "level" else {**document, "format": self.format}
+        # Few levels have a format; every measure says whether it has one.
+        return document if self.role == "level" and not self.format else {**document, "format": self.format}
 
 
 class CellSet:
@@ -166,13 +169,18 @@ class CellSet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        """Return the answer as a table, its first rows."""
+        """Return the answer as a table, its first rows, values in their format."""
         levels = sum(column.role == "level" for column in self.columns)
         shown = list(zip(self.rows, self.grouping, strict=True))[:ROWS_SHOWN_MAX]
         lines = [[column.name for column in self.columns]]
+        formats = [_format(column) for column in self.columns]
         for row, bits in shown:
-            members = [_member(value, bits >> i & 1, ROLLED_UP) for i, value in enumerate(row[:levels])]
-            lines.append([*members, *(_number(value) or NOT_AVAILABLE for value in row[levels:])])
+            texts = [
+                write(value) or _member(value, bits >> i & 1, ROLLED_UP)
+                for i, (value, write) in enumerate(zip(row[:levels], formats, strict=False))
+            ]
+            numbers = zip(row[levels:], formats[levels:], strict=True)
+            lines.append([*texts, *(write(value) or _number(value) or NOT_AVAILABLE for value, write in numbers)])
         more = len(self) - len(shown)
         return _table(lines, levels) + (f"\n… and {more:,} more rows" if more > 0 else "")
 
@@ -203,6 +211,11 @@ def _member(value: object, rolled_up: int, sign: str) -> str:
 
 def _number(value: object) -> str:
     return "" if isinstance(value, float) and not math.isfinite(value) else value_text(value)
+
+
+def _format(column: CellColumn) -> Format:
+    """Return what writes the values of a column in a table."""
+    return read_format(column.format, DataType.parse(column.type)) if column.format else lambda _: None
 
 
 def value_text(value: object) -> str:

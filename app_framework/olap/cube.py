@@ -365,7 +365,7 @@ def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    levels = [CellColumn(key.name, "level", key.level.type.answered.name) for key in plan.keys]
+    levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
     measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
     return (*levels, *measures)
 

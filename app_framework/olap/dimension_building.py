@@ -109,6 +109,7 @@ class DimensionBuilder:
             self._reader.add(definition.path, "TYPE_MISMATCH", text)
             return None
         value = _without_enum(value)
+        self._reader.check_format(definition.format, value.type, (*definition.path[:-1], "format"))
         return Level(
             definition.name,
             dimension.name,

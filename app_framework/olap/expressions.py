@@ -10,6 +10,7 @@ from app_framework.database.datatype import DataType
 from app_framework.database.errors import EngineError, ExpressionError, ModelProblem
 from app_framework.database.expression import Expression, Resolve
 from app_framework.olap.definition import ConfigurationPath
+from app_framework.olap.format import FormatError, read_format
 from app_framework.olap.join import JoinTree, Path
 
 
@@ -43,6 +44,14 @@ class ExpressionReader:
                 refusal = refusal or error.reason
         self.add(path, "INVALID_EXPRESSION", f"{refusal} In: {read.text}")
         return None
+
+    def check_format(self, text: str | None, kind: DataType, path: ConfigurationPath) -> None:
+        """Refuse a format that values of a type do not have."""
+        if text is not None:
+            try:
+                read_format(text, kind)
+            except FormatError as error:
+                self.add(path, "INVALID_FORMAT", f"{error}.")
 
     def add(
         self,

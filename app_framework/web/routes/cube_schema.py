@@ -114,7 +114,10 @@ CELL_SET: dict[str, Any] = {
                     "name": {"type": "string"},
                     "role": {"enum": ["level", "measure"]},
                     "type": {"type": "string"},
-                    "format": {"type": ["string", "null"]},
+                    "format": {
+                        "type": ["string", "null"],
+                        "description": "Of every measure, and of levels that have one.",
+                    },
                 },
             },
         },
@@ -167,6 +170,5 @@ ROWS_ANSWER = _answers(
     "The rows, in no particular order.",
     {**{name: _HEADERS[name] for name in ("X-Cube", "X-Versions")}, "X-Count": _COUNT_HEADER},
 )
-DISCOVERY = _answers(_OBJECT, "Dimensions, hierarchies, levels and measures.")
 EXPLANATION = _answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")
 MEMBERS = _answers(_OBJECT, "The members, in order.")

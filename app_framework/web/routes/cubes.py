@@ -21,7 +21,6 @@ from app_framework.web.openapi import documented
 from app_framework.web.routes.cube_schema import (
     ARROW,
     CSV,
-    DISCOVERY,
     DRILLTHROUGH_BODY,
     EXPLANATION,
     JSON,
@@ -30,6 +29,7 @@ from app_framework.web.routes.cube_schema import (
     QUERY_BODY,
     ROWS_ANSWER,
 )
+from app_framework.web.routes.discovery_schema import CUBE_DISCOVERY, CUBES_DISCOVERY
 from app_framework.web.streaming import PulledResponse
 
 MEMBERS_MAX = 10_000
@@ -50,7 +50,7 @@ _ROWS_CODES = tuple(code for code in _QUERY_CODES if code != "UNKNOWN_MEASURE")
 CubeName = Annotated[str, Path(description="The name of a cube.")]
 
 
-@router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=DISCOVERY)
+@router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=CUBES_DISCOVERY)
 async def list_cubes(manager: Autowired[Manager]) -> Response:
     """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
     return _json(manager.discovery())
@@ -61,7 +61,7 @@ async def list_cubes(manager: Autowired[Manager]) -> Response:
     operation_id="describeCube",
     summary="Describe a cube",
     responses=documented("UNKNOWN_CUBE"),
-    openapi_extra=DISCOVERY,
+    openapi_extra=CUBE_DISCOVERY,
 )
 async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response:
     """One cube: its dimensions, hierarchies, levels and measures."""
