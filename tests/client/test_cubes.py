@@ -110,9 +110,11 @@ def test_every_type_of_an_answer_becomes_one_of_arrow() -> None:
 
 def test_frames_are_made_by_their_libraries(sales: Cube, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which are imported when they are asked for, and named with what installs them where they are missing."""
-    answer = sales.query(["lines"])
-    monkeypatch.setitem(sys.modules, "polars", types.SimpleNamespace(from_arrow=lambda table: ("frame", table)))
-    assert answer.to_polars() == ("frame", answer.to_arrow())
+    answer = sales.query(["lines", "price"], levels=["city", "day"])
+    polars_frame, pandas_frame = answer.to_polars(), answer.to_pandas()
+    assert polars_frame.columns == list(pandas_frame.columns) == answer.to_arrow().column_names
+    assert polars_frame["lines"].to_list() == pandas_frame["lines"].tolist() == [row[2] for row in answer.rows]
+    assert polars_frame["day"].to_list() == answer.to_arrow().column("day").to_pylist()
     for library, convert in (("polars", answer.to_polars), ("pandas", answer.to_pandas), ("pyarrow", answer.to_arrow)):
         monkeypatch.setitem(sys.modules, library, None)
         with pytest.raises(MissingLibraryError, match=f"pip install {library}") as raised:
