@@ -146,6 +146,17 @@ def test_a_cell_of_an_answer_leads_to_its_rows(sales: Cube) -> None:
     )
 
 
+def test_several_questions_are_asked_at_once(client: Client) -> None:
+    """Each with its answer, or the error it would have raised."""
+    day = date(2013, 1, 2)
+    asked = [{"cube": "sales", "measures": ["price"], "where": {"day": day}}, {"cube": "sales", "measures": ["line"]}]
+    answer, problem = client.cubes.query_all(asked)
+    assert isinstance(answer, Answer)
+    assert answer.rows == ((Decimal("0.10"),),)
+    assert isinstance(problem, ProblemError)
+    assert (problem.code, problem.near) == ("UNKNOWN_MEASURE", ("lines",))
+
+
 def test_members_and_plans_are_told(sales: Cube) -> None:
     assert sales.members("city") == ["Oslo", "Rome", None]
     assert sales.members("city", prefix="R", limit=1) == ["Rome"]

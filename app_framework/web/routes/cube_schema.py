@@ -131,11 +131,29 @@ CELL_SET: dict[str, Any] = {
 }
 
 
-def _answers(content: dict[str, Any], description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+BATCH: dict[str, Any] = {
+    "title": "Batch",
+    "type": "array",
+    "items": {
+        **CUBE_QUERY,
+        "title": "CubeQuestion",
+        "required": ["cube", *CUBE_QUERY["required"]],
+        "properties": {"cube": {"type": "string"}, **CUBE_QUERY["properties"]},
+        "examples": [{"cube": "tpch", "measures": ["lines"], "levels": ["l_returnflag"]}],
+    },
+}
+
+_HELD = {"304": {"description": "The client has this answer already: its `ETag` is in `If-None-Match`."}}
+_TAGS = {"ETag": {"schema": {"type": "string"}, "description": "Stands for model, data, question and media type."}}
+
+
+def _answers(
+    content: dict[str, Any], description: str, headers: dict[str, Any] | None = None, *, held: bool = False
+) -> dict[str, Any]:
     response: dict[str, Any] = {"description": description, "content": content}
     if headers:
         response["headers"] = headers
-    return {"responses": {"200": response}}
+    return {"responses": {"200": response, **(_HELD if held else {})}}
 
 
 _HEADER_NAMES = {
@@ -147,6 +165,15 @@ _HEADERS = {name: {"schema": {"type": "string"}, "description": told} for name, 
 _COUNT_HEADER = {"schema": {"type": "integer"}, "description": "How many rows the cell counts (Arrow and CSV)."}
 _OBJECT: dict[str, Any] = {JSON: {"schema": {"type": "object"}}}
 
+BATCH_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": BATCH}}}}
+BATCH_ANSWER = _answers(
+    {
+        JSON: {
+            "schema": {"type": "array", "items": {"anyOf": [CELL_SET, {"$ref": "#/components/schemas/Problem"}]}},
+        }
+    },
+    "An answer or a problem for each question, in their order.",
+)
 QUERY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": CUBE_QUERY}}}}
 QUERY_ANSWER = _answers(
     {
@@ -155,7 +182,8 @@ QUERY_ANSWER = _answers(
         CSV: {"schema": {"type": "string"}},
     },
     "The cells, with totals last.",
-    _HEADERS,
+    {**_HEADERS, **_TAGS},
+    held=True,
 )
 DRILLTHROUGH_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": DRILLTHROUGH}}}}
 ROWS_ANSWER = _answers(
@@ -167,6 +195,6 @@ ROWS_ANSWER = _answers(
     "The rows, in no particular order.",
     {**{name: _HEADERS[name] for name in ("X-Cube", "X-Versions")}, "X-Count": _COUNT_HEADER},
 )
-DISCOVERY = _answers(_OBJECT, "Dimensions, hierarchies, levels and measures.")
+DISCOVERY = _answers(_OBJECT, "Dimensions, hierarchies, levels and measures.", _TAGS, held=True)
 EXPLANATION = _answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")
-MEMBERS = _answers(_OBJECT, "The members, in order.")
+MEMBERS = _answers(_OBJECT, "The members, in order.", _TAGS, held=True)

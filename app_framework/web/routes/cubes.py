@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,15 +12,19 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, Queryable, RowSet, arrow
 from app_framework.web.autowired import Autowired
 from app_framework.web.disconnect import while_connected
 from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, row_pieces, stream_answer
 from app_framework.web.errors import InvalidBodyError
+from app_framework.web.etag import holds, not_modified, tag_of, tagged
 from app_framework.web.negotiation import negotiate
 from app_framework.web.openapi import documented
+from app_framework.web.routes.cube_batch import answer_batch
 from app_framework.web.routes.cube_schema import (
     ARROW,
+    BATCH_ANSWER,
+    BATCH_BODY,
     CSV,
     DISCOVERY,
     DRILLTHROUGH_BODY,
@@ -51,9 +56,9 @@ CubeName = Annotated[str, Path(description="The name of a cube.")]
 
 
 @router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=DISCOVERY)
-async def list_cubes(manager: Autowired[Manager]) -> Response:
+async def list_cubes(request: Request, manager: Autowired[Manager]) -> Response:
     """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
-    return _json(manager.discovery())
+    return _described(request, manager.discovery())
 
 
 @router.get(
@@ -63,9 +68,9 @@ async def list_cubes(manager: Autowired[Manager]) -> Response:
     responses=documented("UNKNOWN_CUBE"),
     openapi_extra=DISCOVERY,
 )
-async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response:
+async def describe_cube(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
     """One cube: its dimensions, hierarchies, levels and measures."""
-    return _json(manager.describe(cube))
+    return _described(request, manager.describe(cube))
 
 
 @router.get(
@@ -77,14 +82,31 @@ async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response
 )
 async def list_members(
     cube: CubeName,
+    request: Request,
     manager: Autowired[Manager],
     level: Annotated[str, Query(description="A level, as in a query.")],
     prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
     limit: Annotated[int, Query(ge=1, le=MEMBERS_MAX, description="The most members to answer with.")] = 100,
 ) -> Response:
     """The members of a level, in order."""
+    asked = manager.cube(cube)
+    tag = tag_of(asked.fingerprint, asked.versions(), level, prefix, limit)
+    if holds(request, tag):
+        return not_modified(tag)
     members = await manager.members(cube, level, prefix=prefix, limit=limit)
-    return _json({"cube": cube, "level": level, "members": members})
+    return _json({"cube": cube, "level": level, "members": members}, tagged(tag))
+
+
+@router.post(
+    "/cubes/query",
+    operation_id="queryCubes",
+    summary="Ask several questions at once",
+    responses=documented("INVALID_REQUEST", "TOO_LARGE"),
+    openapi_extra={**BATCH_BODY, **BATCH_ANSWER},
+)
+async def query_cubes(request: Request, manager: Autowired[Manager]) -> Response:
+    """Ask several cubes, or one several times; each question is answered, or its problem told in its place."""
+    return await while_connected(request, answer_batch(manager, await _read_json(request)))
 
 
 @router.post(
@@ -98,9 +120,23 @@ async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manage
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
     media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
+    asked = manager.cube(cube)
+    versions = asked.versions(query)
+    tag = _tag(asked, query, media_type, versions)
+    if holds(request, tag) and not asked.check(query):
+        return not_modified(tag)
+    cells: CellSet | CellStream
     if media_type == ARROW:
-        return await _arrow_answer(await while_connected(request, manager.query_stream(cube, query)))
-    return await _answer(await while_connected(request, manager.query(cube, query)), media_type)
+        cells = await while_connected(request, manager.query_stream(cube, query))
+        response = await _arrow_answer(cells)
+    else:
+        cells = await while_connected(request, manager.query(cube, query))
+        response = await _answer(cells, media_type)
+    if cells.versions != versions:  # the data changed since the question came: the tag is that of what was read
+        tag = _tag(asked, query, media_type, cells.versions)
+    if not cells.partial:
+        response.headers.update(tagged(tag))
+    return response
 
 
 @router.post(
@@ -182,5 +218,17 @@ def _headers(cells: CellSet | CellStream) -> dict[str, str]:
     }
 
 
-def _json(body: object) -> Response:
-    return Response(dumps(body), media_type=JSON)
+def _tag(cube: Queryable, query: CubeQuery, media_type: str, versions: Mapping[str, int]) -> str:
+    """Return what stands for an answer: the question, model and data that it follows from, and its form."""
+    question = {key: value for key, value in query.to_dict().items() if key not in ("timeout", "version")}
+    return tag_of(cube.name, cube.fingerprint, question, dict(versions), media_type)
+
+
+def _described(request: Request, document: Mapping[str, object]) -> Response:
+    body = dumps(document)
+    tag = tag_of(body.decode())
+    return not_modified(tag) if holds(request, tag) else Response(body, media_type=JSON, headers=tagged(tag))
+
+
+def _json(body: object, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(dumps(body), media_type=JSON, headers=headers)
