@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from app_framework.client.answer import Answer, CellRows
-from app_framework.client.errors import ProblemError
+from app_framework.client.errors import ProblemError, problem_error
 from app_framework.client.frames import read_arrow
 from app_framework.errors import ServiceUnavailableError
 
@@ -33,6 +35,21 @@ class Cubes(Mapping[str, "Cube"]):
         """Return every catalog with its cubes: dimensions, hierarchies, levels and measures."""
         found: dict[str, Any] = self._client.get_json("/cubes")
         return found
+
+    def query_all(self, questions: Sequence[Mapping[str, Any]]) -> list[Answer | ProblemError]:
+        """Ask several questions at once; in the place of one that cannot be answered is why.
+
+        Args:
+            questions: each with its ``cube``, and beside it what a question says: ``measures``, ``levels``, ….
+
+        Raises:
+            ProblemError: the batch is too long.
+            UnavailableProblemError: the node has too much to do for any of them.
+        """
+        body = self._client.post("/cubes/query", [dict(each) for each in questions], replaces=True)
+        answers = json.loads(body, parse_float=Decimal)
+        url = f"{self._client.url}/cubes/query"
+        return [problem_error(url, int(a["status"]), a) if "code" in a else Answer(a) for a in answers]
 
     def __getitem__(self, name: str) -> Cube:
         """Return a cube; whether there is one of that name is told when it is asked."""

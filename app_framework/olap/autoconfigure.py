@@ -46,7 +46,12 @@ class OlapAutoConfiguration:
             rows_max=properties.olap.max_rows,
             known=model.problems,
         )
-        return Manager(build_catalogs(model.catalogs, cubes), name=properties.manager.name)
+        return Manager(
+            build_catalogs(model.catalogs, cubes),
+            name=properties.manager.name,
+            batch_max=properties.olap.max_batch,
+            batch_rows_max=properties.olap.max_rows,
+        )
 
     @bean(on_component(Manager))
     def cubes_health(self, manager: Manager) -> CubesHealth:

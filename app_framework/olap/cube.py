@@ -27,6 +27,7 @@ from app_framework.olap.errors import (
     QueryProblem,
     TooLargeError,
 )
+from app_framework.olap.fingerprint import fingerprint
 from app_framework.olap.model import CubeModel
 from app_framework.olap.plan import QueryPlan, plan_members, plan_query
 from app_framework.olap.query import CubeQuery
@@ -61,12 +62,16 @@ class Cube:
         database: where its rows are.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+
+    Attributes:
+        fingerprint: of the model: the same as long as the same data gives the same answers.
     """
 
     def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
         self.model = model
         self.node = node
         self.rows_max = rows_max
+        self.fingerprint = fingerprint(model)
         self._database = database
 
     @staticmethod
@@ -82,6 +87,12 @@ class Cube:
     def name(self) -> str:
         """What queries and URLs call it."""
         return self.model.name
+
+    def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
+        """Return the data version of each node that a question would be answered from now."""
+        if query is None or query.version is None:
+            return {self.node: self._database.version}
+        return {self.node: query.version} if isinstance(query.version, int) else dict(query.version)
 
     async def query(self, query: CubeQuery) -> CellSet:
         """Answer a question; cancelling the task interrupts the database.

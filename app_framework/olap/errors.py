@@ -8,6 +8,7 @@ UserError
 │   ├── UnknownVersionError      UNKNOWN_VERSION
 │   └── MeasureOverflowError     a number does not fit its type; names the measure
 ├── UnknownCubeError         UNKNOWN_CUBE
+├── TooManyQuestionsError    TOO_LARGE: a batch holds more than it may
 ├── ModelError               the cubes cannot be built (app_framework.database.errors)
 └── TooLargeError, QueryTimeoutError, OverloadedError (app_framework.database.errors)
 """
@@ -139,6 +140,23 @@ class UnknownCubeError(UserError):
         return f"There is no cube {self.name!r}." + (f" {hint}?" if hint else "")
 
 
+class TooManyQuestionsError(UserError):
+    """A batch holds more questions than it may.
+
+    Attributes:
+        limit: how many it may hold.
+    """
+
+    code = "TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"A batch holds at most {self.limit:,} questions (`olap.max-batch`). Send it in parts."
+
+
 __all__ = [
     "INVALID_QUERY",
     "INVALID_REQUEST",
@@ -146,6 +164,7 @@ __all__ = [
     "QueryError",
     "QueryProblem",
     "TooLargeError",
+    "TooManyQuestionsError",
     "UNKNOWN_BRANCH",
     "UNKNOWN_LEVEL",
     "UNKNOWN_MEASURE",

@@ -7,28 +7,46 @@ from types import MappingProxyType
 
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
+from app_framework.olap.batch import Question, answer_all
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellSet
 from app_framework.olap.cellstream import CellStream
 from app_framework.olap.definition import CatalogDefinition
 from app_framework.olap.drillthrough import Drillthrough, read_drillthrough
-from app_framework.olap.errors import QueryError, UnknownCubeError
+from app_framework.olap.errors import QueryError, TooManyQuestionsError, UnknownCubeError
 from app_framework.olap.query import CubeQuery, read_query
 from app_framework.olap.queryable import Queryable
 from app_framework.olap.rowset import RowSet
 
 DEFAULT_CATALOG = "Catalog"
+BATCH_MAX = 100
+BATCH_ROWS_MAX = 1_000_000
 
 
 class Manager:
     """Catalogs of cubes, and the way to ask any of them (A14).
 
+    Args:
+        catalogs: the cubes, grouped.
+        name: for those who look at several.
+        batch_max: how many questions one batch may hold.
+        batch_rows_max: how many rows the answers of a batch may have together.
+
     >>> Manager([]).cubes
     mappingproxy({})
     """
 
-    def __init__(self, catalogs: Iterable[Catalog], *, name: str = "Manager") -> None:
+    def __init__(
+        self,
+        catalogs: Iterable[Catalog],
+        *,
+        name: str = "Manager",
+        batch_max: int = BATCH_MAX,
+        batch_rows_max: int = BATCH_ROWS_MAX,
+    ) -> None:
         self.name = name
+        self.batch_max = batch_max
+        self.batch_rows_max = batch_rows_max
         self.catalogs: Mapping[str, Catalog] = MappingProxyType({catalog.name: catalog for catalog in catalogs})
         self.cubes: Mapping[str, Queryable] = MappingProxyType(
             {name: cube for catalog in self.catalogs.values() for name, cube in catalog.cubes.items()}
@@ -75,6 +93,19 @@ class Manager:
             TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
         """
         return await self.cube(cube).query(query)
+
+    async def query_all(self, questions: Sequence[Question]) -> list[CellSet | Exception]:
+        """Answer several questions side by side; each ends with an answer or an error of its own.
+
+        Args:
+            questions: cube and question, or an error that takes its place among the answers.
+
+        Raises:
+            TooManyQuestionsError: there are more than a batch may hold; none is answered.
+        """
+        if len(questions) > self.batch_max:
+            raise TooManyQuestionsError(self.batch_max)
+        return await answer_all(questions, self.query, self.batch_rows_max)
 
     def query_sync(self, cube: str, query: CubeQuery) -> CellSet:
         """Answer a question in this thread; see `query`."""

@@ -10,6 +10,7 @@ from app_framework.boot import ConfigProperties, Field
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.cube import ROWS_MAX
+from app_framework.olap.manager import BATCH_MAX
 
 _TEXT = {"type": "string"}
 _ABOUT = {"caption": _TEXT, "description": _TEXT}
@@ -68,6 +69,9 @@ class OlapLimitsProperties(ConfigProperties):
     """The bounds of answers."""
 
     max_rows: int = Field(default=ROWS_MAX, ge=1, description="Rows of an answer; a larger one answers 413 TOO_LARGE.")
+    max_batch: int = Field(
+        default=BATCH_MAX, ge=1, description="Questions of one batch; their answers have `max-rows` rows together."
+    )
 
 
 class OlapProperties(ConfigProperties, prefix=""):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app_framework.olap.cellset import CellSet
@@ -19,6 +19,13 @@ class Queryable(Protocol):
     @property
     def name(self) -> str:
         """What queries and URLs call it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What stands for the model: the same as long as the same data gives the same answers."""
+
+    def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
+        """Return the data version of each node that a question would be answered from now."""
 
     def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
         """Return everything that is wrong with a question, what is known of it already included."""

@@ -11,11 +11,13 @@ once.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app_framework.olap import CellSet
 
 SHARE_MAX = 8
 """An answer larger than this part of the cache would push out too many others, and is not kept."""
@@ -26,14 +28,18 @@ class Answer:
     """An encoded answer.
 
     Args:
-        body: what is sent.
+        body: what is sent; empty where the answer is so large that each who asked encodes it piece by piece.
         media_type: its type.
         headers: what is sent beside it.
+        key: what it turned out to be the answer to, where the data changed while it was made.
+        cells: the answer itself, of one that is not encoded and not kept.
     """
 
     body: bytes
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    cells: CellSet | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -71,10 +77,10 @@ class AnswerCache:
         self.misses = 0
         self.evictions = 0
         self.size_bytes = 0
-        self._kept: OrderedDict[bytes, Answer] = OrderedDict()
-        self._flights: dict[bytes, _Flight] = {}
+        self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._flights: dict[str, _Flight] = {}
 
-    async def get(self, key: bytes, make: Make) -> Answer:
+    async def get(self, key: str, make: Make) -> Answer:
         """Return the answer to a key; make it when it is not there.
 
         Who goes away does not end the work while somebody else waits for it; the last one to go does.
@@ -94,7 +100,7 @@ class AnswerCache:
             self.hits += 1
         return await _share(flight)
 
-    def peek(self, key: bytes) -> Answer | None:
+    def peek(self, key: str) -> Answer | None:
         """Return the answer to a key when it is there."""
         kept = self._kept.get(key)
         if kept is not None:
@@ -107,14 +113,18 @@ class AnswerCache:
         self._kept.clear()
         self.size_bytes = 0
 
-    def _land(self, key: bytes, task: asyncio.Task[Answer]) -> None:
+    def _land(self, key: str, task: asyncio.Task[Answer]) -> None:
         del self._flights[key]
         if not task.cancelled() and task.exception() is None:
-            self._keep(key, task.result())
+            answer = task.result()
+            self.keep(answer.key or key, answer)
 
-    def _keep(self, key: bytes, answer: Answer) -> None:
-        if answer.size_bytes * SHARE_MAX > self.bytes_max:
+    def keep(self, key: str, answer: Answer) -> None:
+        """Keep an answer that was made without `get`."""
+        if answer.cells is not None or answer.size_bytes * SHARE_MAX > self.bytes_max:
             return
+        replaced = self._kept.pop(key, None)
+        self.size_bytes -= replaced.size_bytes if replaced else 0
         self._kept[key] = answer
         self.size_bytes += answer.size_bytes
         while self.size_bytes > self.bytes_max:
@@ -137,22 +147,3 @@ async def _share(flight: _Flight) -> Answer:
         flight.waiting -= 1
         if not flight.waiting and not flight.task.done():
             flight.task.cancel()
-
-
-def key_of(*parts: str | bytes) -> bytes:
-    """Return the key of what an answer depends on; parts cannot run into each other.
-
-    >>> key_of("ab", "c") == key_of("a", "bc")
-    False
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        encoded = part.encode() if isinstance(part, str) else part
-        digest.update(len(encoded).to_bytes(8, "big"))
-        digest.update(encoded)
-    return digest.digest()
-
-
-def etag_of(key: bytes) -> str:
-    """Return the strong validator of the answer to a key."""
-    return f'"{key.hex()}"'

@@ -31,6 +31,7 @@ from app_framework.boot import (
 from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.security import Audit, Authenticator, Doors, Gate, actuator_doors
+from app_framework.web.answer_cache import AnswerCache
 from app_framework.web.app import Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
@@ -64,6 +65,11 @@ class WebAutoConfiguration:
         from app_framework.web.routes.cubes import router
 
         return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
+
+    @bean(on_component(MANAGER))
+    def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
+        """The encoded answers to queries that were asked last."""
+        return measured(AnswerCache(properties.answer_cache), metrics)
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:
@@ -228,6 +234,21 @@ def _cluster_finder(context: ApplicationContext) -> Callable[[], ClusterService]
         return found[0] if found else NoCluster(context.node_name)
 
     return find
+
+
+def measured(cache: AnswerCache, metrics: Metrics | None) -> AnswerCache:
+    """Show how a cache does among the metrics."""
+    if metrics is None:
+        return cache
+    told: dict[str, tuple[str, Callable[[], float]]] = {
+        "cube.answers.hits": ("Answers that were there already, or on their way.", lambda: cache.hits),
+        "cube.answers.misses": ("Answers that had to be made.", lambda: cache.misses),
+        "cube.answers.evictions": ("Answers that had to go for others.", lambda: cache.evictions),
+        "cube.answers.size": ("Bytes of the answers that are kept.", lambda: cache.size_bytes),
+    }
+    for name, (description, value) in told.items():
+        metrics.gauge(name, value, description)
+    return cache
 
 
 def _request_timer(metrics: Metrics) -> RequestTimer:

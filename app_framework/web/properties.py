@@ -39,6 +39,11 @@ class ServerProperties(ConfigProperties, prefix="server"):
         default="graceful",
         description="Whether requests in flight may finish at stop, as long as app.lifecycle.timeout-per-phase allows.",
     )
+    answer_cache: DataSize = Field(
+        default="64MB",
+        description="Encoded answers to queries that are kept for the next who asks; with 0 only questions asked at "
+        "the same time share their answer.",
+    )
     access_log: bool = Field(default=True, description="Whether to write one line for each request.")
     telemetry: bool = Field(
         default=False,

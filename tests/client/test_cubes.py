@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -146,6 +145,17 @@ def test_a_cell_of_an_answer_leads_to_its_rows(sales: Cube) -> None:
     assert sales.drillthrough_arrow({}, columns=["at"], limit=2).equals(
         sales.drillthrough({}, columns=["at"], limit=2).to_arrow()
     )
+
+
+def test_several_questions_are_asked_at_once(client: Client) -> None:
+    """Each with its answer, or the error it would have raised."""
+    day = date(2013, 1, 2)
+    asked = [{"cube": "sales", "measures": ["price"], "where": {"day": day}}, {"cube": "sales", "measures": ["line"]}]
+    answer, problem = client.cubes.query_all(asked)
+    assert isinstance(answer, Answer)
+    assert answer.rows == ((Decimal("0.10"),),)
+    assert isinstance(problem, ProblemError)
+    assert (problem.code, problem.near) == ("UNKNOWN_MEASURE", ("lines",))
 
 
 def test_members_and_plans_are_told(sales: Cube) -> None:

@@ -21,6 +21,7 @@ from app_framework.olap import Manager
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
 from app_framework.testing import AsyncClient, Client, ContextRunner
 from app_framework.web import encoding
+from app_framework.web.answer_cache import AnswerCache
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from app_framework.web.routes import cubes
 
@@ -144,9 +145,12 @@ def test_what_is_accepted_may_be_said_in_several_lines(client: Client) -> None:
     assert client.post("/cubes/sales/query", json=QUERY, headers=headers).headers["content-type"].startswith("text/csv")
 
 
-def test_a_long_answer_is_the_same_in_pieces(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_answer_is_the_same_in_pieces(
+    context: ApplicationContext, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Encoded bit by bit, so that other requests are served in between."""
     whole = client.post("/cubes/sales/query", json=QUERY).json()
+    context[AnswerCache].clear()
     monkeypatch.setattr(cubes, "CHUNK_ROWS", 1)
     monkeypatch.setattr(encoding.stream_answer, "__defaults__", (1,))
     answer = client.post("/cubes/sales/query", json=QUERY)
@@ -281,6 +285,7 @@ def test_the_studio_shows_the_cube_with_a_query_that_works(client: Client) -> No
 def test_a_query_is_cancelled_when_its_client_leaves(context: ApplicationContext) -> None:
     """Nobody waits for the answer, so nothing works on it."""
     cancelled: list[str] = []
+    context[AnswerCache].clear()
 
     async def endless(*_: object) -> None:
         try:

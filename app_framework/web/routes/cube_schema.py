@@ -134,11 +134,30 @@ CELL_SET: dict[str, Any] = {
 }
 
 
-def _answers(content: dict[str, Any], description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+BATCH: dict[str, Any] = {
+    "title": "Batch",
+    "type": "array",
+    "items": {
+        **CUBE_QUERY,
+        "title": "CubeQuestion",
+        "required": ["cube", *CUBE_QUERY["required"]],
+        "properties": {"cube": {"type": "string"}, **CUBE_QUERY["properties"]},
+        "examples": [{"cube": "tpch", "measures": ["lines"], "levels": ["l_returnflag"]}],
+    },
+}
+
+_HELD = {"304": {"description": "The client has this answer already: its `ETag` is in `If-None-Match`."}}
+TAGS = {"ETag": {"schema": {"type": "string"}, "description": "Stands for model, data, question and media type."}}
+
+
+def answers(
+    content: dict[str, Any], description: str, headers: dict[str, Any] | None = None, *, held: bool = False
+) -> dict[str, Any]:
+    """Describe the answer 200, and 304 where the client may hold it already."""
     response: dict[str, Any] = {"description": description, "content": content}
     if headers:
         response["headers"] = headers
-    return {"responses": {"200": response}}
+    return {"responses": {"200": response, **(_HELD if held else {})}}
 
 
 _HEADER_NAMES = {
@@ -150,18 +169,28 @@ _HEADERS = {name: {"schema": {"type": "string"}, "description": told} for name, 
 _COUNT_HEADER = {"schema": {"type": "integer"}, "description": "How many rows the cell counts (Arrow and CSV)."}
 _OBJECT: dict[str, Any] = {JSON: {"schema": {"type": "object"}}}
 
+BATCH_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": BATCH}}}}
+BATCH_ANSWER = answers(
+    {
+        JSON: {
+            "schema": {"type": "array", "items": {"anyOf": [CELL_SET, {"$ref": "#/components/schemas/Problem"}]}},
+        }
+    },
+    "An answer or a problem for each question, in their order.",
+)
 QUERY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": CUBE_QUERY}}}}
-QUERY_ANSWER = _answers(
+QUERY_ANSWER = answers(
     {
         JSON: {"schema": CELL_SET},
         ARROW: {"schema": {"type": "string", "format": "binary"}},
         CSV: {"schema": {"type": "string"}},
     },
     "The cells, with totals last.",
-    _HEADERS,
+    {**_HEADERS, **TAGS},
+    held=True,
 )
 DRILLTHROUGH_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {JSON: {"schema": DRILLTHROUGH}}}}
-ROWS_ANSWER = _answers(
+ROWS_ANSWER = answers(
     {
         JSON: {"schema": ROW_SET},
         ARROW: {"schema": {"type": "string", "format": "binary"}},
@@ -170,5 +199,5 @@ ROWS_ANSWER = _answers(
     "The rows, in no particular order.",
     {**{name: _HEADERS[name] for name in ("X-Cube", "X-Versions")}, "X-Count": _COUNT_HEADER},
 )
-EXPLANATION = _answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")
-MEMBERS = _answers(_OBJECT, "The members, in order.")
+EXPLANATION = answers(_OBJECT, "Plan, SQL, nodes, bytes and milliseconds.")
+MEMBERS = answers(_OBJECT, "The members, in order.", TAGS, held=True)

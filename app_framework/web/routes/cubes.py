@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,15 +12,20 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, Queryable, RowSet, arrow
+from app_framework.web.answer_cache import Answer, AnswerCache
 from app_framework.web.autowired import Autowired
 from app_framework.web.disconnect import while_connected
 from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, row_pieces, stream_answer
 from app_framework.web.errors import InvalidBodyError
+from app_framework.web.etag import holds, not_modified, tag_of, tagged
 from app_framework.web.negotiation import negotiate
 from app_framework.web.openapi import documented
+from app_framework.web.routes.cube_batch import answer_batch
 from app_framework.web.routes.cube_schema import (
     ARROW,
+    BATCH_ANSWER,
+    BATCH_BODY,
     CSV,
     DRILLTHROUGH_BODY,
     EXPLANATION,
@@ -51,9 +57,9 @@ CubeName = Annotated[str, Path(description="The name of a cube.")]
 
 
 @router.get("/cubes", operation_id="listCubes", summary="List the cubes", openapi_extra=CUBES_DISCOVERY)
-async def list_cubes(manager: Autowired[Manager]) -> Response:
+async def list_cubes(request: Request, manager: Autowired[Manager]) -> Response:
     """Every catalog with its cubes: dimensions, hierarchies, levels and measures."""
-    return _json(manager.discovery())
+    return _described(request, manager.discovery())
 
 
 @router.get(
@@ -63,9 +69,9 @@ async def list_cubes(manager: Autowired[Manager]) -> Response:
     responses=documented("UNKNOWN_CUBE"),
     openapi_extra=CUBE_DISCOVERY,
 )
-async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response:
+async def describe_cube(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
     """One cube: its dimensions, hierarchies, levels and measures."""
-    return _json(manager.describe(cube))
+    return _described(request, manager.describe(cube))
 
 
 @router.get(
@@ -77,14 +83,31 @@ async def describe_cube(cube: CubeName, manager: Autowired[Manager]) -> Response
 )
 async def list_members(
     cube: CubeName,
+    request: Request,
     manager: Autowired[Manager],
     level: Annotated[str, Query(description="A level, as in a query.")],
     prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
     limit: Annotated[int, Query(ge=1, le=MEMBERS_MAX, description="The most members to answer with.")] = 100,
 ) -> Response:
     """The members of a level, in order."""
+    asked = manager.cube(cube)
+    tag = tag_of(asked.fingerprint, asked.versions(), level, prefix, limit)
+    if holds(request, tag):
+        return not_modified(tag)
     members = await manager.members(cube, level, prefix=prefix, limit=limit)
-    return _json({"cube": cube, "level": level, "members": members})
+    return _json({"cube": cube, "level": level, "members": members}, tagged(tag))
+
+
+@router.post(
+    "/cubes/query",
+    operation_id="queryCubes",
+    summary="Ask several questions at once",
+    responses=documented("INVALID_REQUEST", "TOO_LARGE"),
+    openapi_extra={**BATCH_BODY, **BATCH_ANSWER},
+)
+async def query_cubes(request: Request, manager: Autowired[Manager]) -> Response:
+    """Ask several cubes, or one several times; each question is answered, or its problem told in its place."""
+    return await while_connected(request, answer_batch(manager, await _read_json(request)))
 
 
 @router.post(
@@ -94,13 +117,30 @@ async def list_members(
     responses=documented(*_QUERY_CODES, "NOT_ACCEPTABLE"),
     openapi_extra={**QUERY_BODY, **QUERY_ANSWER},
 )
-async def query_cube(cube: CubeName, request: Request, manager: Autowired[Manager]) -> Response:
+async def query_cube(
+    cube: CubeName, request: Request, manager: Autowired[Manager], kept: Autowired[AnswerCache]
+) -> Response:
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
     media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
     query = await _read_query(cube, request, manager)
-    if media_type == ARROW:
-        return await _arrow_answer(await while_connected(request, manager.query_stream(cube, query)))
-    return await _answer(await while_connected(request, manager.query(cube, query)), media_type)
+    asked = manager.cube(cube)
+    versions = asked.versions(query)
+    tag = _tag(asked, query, media_type, versions)
+    if holds(request, tag) and not asked.check(query):
+        return not_modified(tag)
+    answer = kept.peek(tag)
+    if answer is None and media_type == ARROW:
+        stream = await while_connected(request, manager.query_stream(cube, query))
+        response = await _arrow_answer(stream)
+        tag = _tag(asked, query, media_type, stream.versions)
+        if type(response) is Response:
+            kept.keep(tag, Answer(bytes(response.body), ARROW, _headers(stream), tag))
+        response.headers.update(tagged(tag))
+        return response
+    if answer is None:
+        making = kept.get(_in_time(tag, query), lambda: _made(manager, asked, query, media_type))
+        answer = await while_connected(request, making)
+    return _sent(answer)
 
 
 @router.post(
@@ -153,23 +193,38 @@ async def _arrow_answer(cells: CellStream) -> Response:
     return Response(await asyncio.to_thread(b"".join, pieces), headers=_headers(cells), media_type=ARROW)
 
 
-async def _answer(cells: CellSet, media_type: str) -> Response:
-    if media_type == CSV and len(cells) > CHUNK_ROWS:
-        # An iterator that is not asynchronous is asked for its pieces in a thread.
-        return StreamingResponse(cells.csv_pieces(CHUNK_ROWS), headers=_headers(cells), media_type=CSV)
-    if media_type == CSV:
-        return Response(await asyncio.to_thread(cells.to_csv), headers=_headers(cells), media_type=CSV)
-    if len(cells) > CHUNK_ROWS:
-        return StreamingResponse(stream_answer(cells.to_dict()), media_type=JSON)
-    return Response(dump_answer(cells.to_dict()), media_type=JSON)
-
-
 def _rows_answer(rows: RowSet, media_type: str) -> Response:
     if media_type == JSON:
         return PulledResponse(row_pieces(rows.head(), rows.pieces()), rows.close, media_type=JSON)
     headers = {"X-Cube": quote(rows.cube), "X-Versions": json.dumps(rows.versions), "X-Count": str(rows.count)}
     pieces = arrow.row_pieces(rows) if media_type == ARROW else rows.csv_pieces()
     return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
+
+
+async def _made(manager: Manager, cube: Queryable, query: CubeQuery, media_type: str) -> Answer:
+    """Answer a question; under the tag of what was read, for the data may have changed since the question came."""
+    cells = await manager.query(cube.name, query)
+    tag = None if cells.partial else _tag(cube, query, media_type, cells.versions)
+    headers = _headers(cells) if media_type == CSV else {}
+    if len(cells) > CHUNK_ROWS or cells.partial:
+        return Answer(b"", media_type, headers, tag, cells)
+    body = dump_answer(cells.to_dict()) if media_type == JSON else (await asyncio.to_thread(cells.to_csv)).encode()
+    return Answer(body, media_type, headers, tag)
+
+
+def _in_time(tag: str, query: CubeQuery) -> str:
+    """Return what questions share that may be answered together: they also end at the same time."""
+    return f"{tag} within {query.timeout_s}"
+
+
+def _sent(answer: Answer) -> Response:
+    headers = {**answer.headers, **(tagged(answer.key) if answer.key else {})}
+    if answer.cells is None:
+        return Response(answer.body, headers=headers, media_type=answer.media_type)
+    # An iterator that is not asynchronous is asked for its pieces in a thread.
+    cells = answer.cells
+    pieces = cells.csv_pieces(CHUNK_ROWS) if answer.media_type == CSV else stream_answer(cells.to_dict())
+    return StreamingResponse(pieces, headers=headers, media_type=answer.media_type)
 
 
 def _headers(cells: CellSet | CellStream) -> dict[str, str]:
@@ -182,5 +237,17 @@ def _headers(cells: CellSet | CellStream) -> dict[str, str]:
     }
 
 
-def _json(body: object) -> Response:
-    return Response(dumps(body), media_type=JSON)
+def _tag(cube: Queryable, query: CubeQuery, media_type: str, versions: Mapping[str, int]) -> str:
+    """Return what stands for an answer: the question, model and data that it follows from, and its form."""
+    question = {key: value for key, value in query.to_dict().items() if key not in ("timeout", "version")}
+    return tag_of(cube.name, cube.fingerprint, question, dict(versions), media_type)
+
+
+def _described(request: Request, document: Mapping[str, object]) -> Response:
+    body = dumps(document)
+    tag = tag_of(body.decode())
+    return not_modified(tag) if holds(request, tag) else Response(body, media_type=JSON, headers=tagged(tag))
+
+
+def _json(body: object, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(dumps(body), media_type=JSON, headers=headers)

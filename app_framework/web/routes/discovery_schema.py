@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-JSON = "application/json"
+from app_framework.web.routes.cube_schema import JSON, TAGS, answers
+
 _TEXT: dict[str, Any] = {"type": "string"}
 _MAYBE: dict[str, Any] = {"type": ["string", "null"]}
 _FLAG: dict[str, Any] = {"type": "boolean"}
@@ -98,10 +99,7 @@ DESCRIPTION = _object(
 )
 
 
-def _answered(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    content = {JSON: {"schema": schema}}
-    return {"responses": {"200": {"description": description, "content": content}}}
-
-
-CUBES_DISCOVERY = _answered(CATALOGS, "Every catalog with its cubes.")
-CUBE_DISCOVERY = _answered(DESCRIPTION, "Dimensions, hierarchies, levels and measures.")
+CUBES_DISCOVERY = answers({JSON: {"schema": CATALOGS}}, "Every catalog with its cubes.", TAGS, held=True)
+CUBE_DISCOVERY = answers(
+    {JSON: {"schema": DESCRIPTION}}, "Dimensions, hierarchies, levels and measures.", TAGS, held=True
+)
