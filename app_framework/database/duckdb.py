@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -90,6 +91,8 @@ class Cursor:
         self._connection = connection
         self._path = path
         self._time_limit_ms = 0
+        self._ending = threading.Lock()
+        self._ended = False
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement for its effect."""
@@ -180,13 +183,15 @@ class Cursor:
             self._time_limit_ms = milliseconds
 
     def interrupt(self) -> None:
-        """Stop what runs on this cursor; may be called from any thread."""
-        with _translated(self._path):
-            self._connection.interrupt()
+        """Stop what runs on this cursor; may be called from any thread, also when the session has ended."""
+        with self._ending, _translated(self._path):
+            if not self._ended:
+                self._connection.interrupt()
 
     def close(self) -> None:
         """End the session."""
-        with _translated(self._path):
+        with self._ending, _translated(self._path):
+            self._ended = True
             self._connection.close()
 
 
