@@ -24,8 +24,8 @@ _ACTIONS = {
     "UNSTABLE": "Try again in some seconds.",
     "NOT_FOUND": "See the members: af cluster status",
     "OVERLOADED": "Try again in some seconds.",
-    "TIMEOUT": "Ask for less, or give it more time: --timeout SECONDS",
-    "TOO_LARGE": "Ask for less: --where LEVEL=MEMBER or --limit N",
+    "TIMEOUT": "Ask for less, or give it more time.",
+    "TOO_LARGE": "Ask for less.",
 }
 
 

@@ -42,14 +42,13 @@ class Connection:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
-    def client(self, url: str | None = None, *, failover: bool = False, timeout_s: float = TIMEOUT_S) -> Client:
+    def client(self, url: str | None = None, *, failover: bool = False) -> Client:
         """Connect.
 
         Args:
             url: of another node.
             failover: whether to go on with another node of the cluster when this one is gone; a command that was told
                 a node asks that node.
-            timeout_s: for one call.
 
         Raises:
             CommandError: the library for HTTP is not installed.
@@ -63,7 +62,7 @@ class Connection:
             text = f"Talking to a node needs '{error.name}', which is not installed."
             raise CommandError(text, "pip install app-framework-starter-cluster") from error
         auth = (self.user, self.password or "") if self.user is not None else None
-        return connect(url or self.url, auth=auth, token=self.token, timeout_s=timeout_s, failover=failover)
+        return connect(url or self.url, auth=auth, token=self.token, timeout_s=TIMEOUT_S, failover=failover)
 
 
 def connecting(function: Callable[..., None]) -> Callable[..., None]:

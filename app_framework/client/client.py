@@ -151,7 +151,15 @@ class Client:
         """Return the answer to a POST; see `post`."""
         return _json(self._post(path, body, replaces=replaces))
 
-    def post(self, path: str, body: object, *, replaces: bool = False, accept: str | None = None) -> bytes:
+    def post(
+        self,
+        path: str,
+        body: object,
+        *,
+        replaces: bool = False,
+        accept: str | None = None,
+        timeout_s: float | None = None,
+    ) -> bytes:
         """Return the answer to a POST.
 
         Args:
@@ -159,13 +167,14 @@ class Client:
             body: sent as JSON; dates, times and decimals in it as text.
             replaces: whether it may be sent again when it may have arrived.
             accept: the media type that is wanted, where the node has several.
+            timeout_s: for this call, where it may take longer than others.
 
         Raises:
             ProblemError: the node refuses.
             UnreachableError: no node answers.
             AnswerLostError: it was sent and the answer did not come.
         """
-        return self._post(path, body, replaces=replaces, accept=accept).content
+        return self._post(path, body, replaces=replaces, accept=accept, timeout_s=timeout_s).content
 
     def forget_topology(self) -> None:
         """Ask again who is in the cluster before the next request."""
@@ -187,14 +196,24 @@ class Client:
         cluster = f" of {self._topology.cluster_id!r}" if self._topology.cluster_id else ""
         return f"<Client {self._current}{cluster}>"
 
-    def _post(self, path: str, body: object, *, replaces: bool, accept: str | None = None) -> httpx.Response:
-        return self._asked("POST", path, json.dumps(body, default=_plain).encode(), replaces=replaces, accept=accept)
+    def _post(
+        self, path: str, body: object, *, replaces: bool, accept: str | None = None, timeout_s: float | None = None
+    ) -> httpx.Response:
+        content = json.dumps(body, default=_plain).encode()
+        return self._asked("POST", path, content, replaces=replaces, accept=accept, timeout_s=timeout_s)
 
     def _asked(
-        self, method: str, path: str, body: bytes | None, *, replaces: bool, accept: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        replaces: bool,
+        accept: str | None = None,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         self._refresh()
-        return self._request(method, path, body, replaces=replaces, accept=accept)
+        return self._request(method, path, body, replaces=replaces, accept=accept, timeout_s=timeout_s)
 
     def _refresh(self) -> None:
         """Before a request, where what is known is old; whether it works out is the request's to find."""
@@ -212,10 +231,17 @@ class Client:
             self._cache.remember(topology)
 
     def _request(
-        self, method: str, path: str, body: bytes | None, *, replaces: bool, accept: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        replaces: bool,
+        accept: str | None = None,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """Send a request to one node after the other, as `step` says."""
-        deadline_s = time.monotonic() + self._timeout_s
+        deadline_s = time.monotonic() + max(self._timeout_s, timeout_s or 0.0)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Accept": accept} if accept is not None else {}
         route = Route(self.nodes, replaces)

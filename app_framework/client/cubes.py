@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from app_framework.client.client import Client
 
 ARROW = "application/vnd.apache.arrow.stream"
+TRAVEL_S = 5.0
+"""How much longer than a node may work on it an answer may take."""
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Cubes(Mapping[str, "Cube"]):
@@ -165,7 +171,7 @@ class Cube:
     ) -> dict[str, Any]:
         """Ask the same and return how it is answered: ``plan``, ``sql``, ``parameters``, ``nodes``, ``elapsed_ms``."""
         question = _question(measures, levels, where, totals, order, limit, more)
-        found: dict[str, Any] = self._client.post_json(f"{self._path}/explain", question, replaces=True)
+        found: dict[str, Any] = json.loads(self.ask("explain", question))
         return found
 
     def drillthrough(
@@ -219,10 +225,23 @@ class Cube:
             accept: the media type that is wanted.
         """
         # A question changes nothing, so it may be asked again elsewhere.
-        return self._client.post(f"{self._path}/{door}", question, replaces=True, accept=accept)
+        path, patience_s = f"{self._path}/{door}", _patience_s(question.get("timeout"))
+        return self._client.post(path, question, replaces=True, accept=accept, timeout_s=patience_s)
 
     def __repr__(self) -> str:
         return f"<Cube {self.name!r} of {self._client.url}>"
+
+
+def _patience_s(timeout: object) -> float | None:
+    """Return how long to wait for an answer that may take as long as its question says; None where that is not clear.
+
+    >>> _patience_s("2m"), _patience_s(0.5), _patience_s(None), _patience_s("soon")
+    (125.0, 5.5, None, None)
+    """
+    if isinstance(timeout, int | float):
+        return timeout + TRAVEL_S
+    found = _DURATION.fullmatch(timeout) if isinstance(timeout, str) else None
+    return float(found[1]) * _UNITS_S[found[2]] + TRAVEL_S if found else None
 
 
 def _question(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,8 @@ class Cursor:
         self._path = path
         self._time_limit_ms = 0
         self._stopped = False
+        self._ending = threading.Lock()
+        self._ended = False
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Run a statement for its effect."""
@@ -218,14 +221,16 @@ class Cursor:
             raise EngineError(self._path, "it was stopped", "interrupted")
 
     def interrupt(self) -> None:
-        """Stop what runs on this cursor; may be called from any thread."""
+        """Stop what runs on this cursor; may be called from any thread, also when the session has ended."""
         self._stopped = True
-        with _translated(self._path):
-            self._connection.interrupt()
+        with self._ending, _translated(self._path):
+            if not self._ended:
+                self._connection.interrupt()
 
     def close(self) -> None:
         """End the session."""
-        with _translated(self._path):
+        with self._ending, _translated(self._path):
+            self._ended = True
             self._connection.close()
 
 

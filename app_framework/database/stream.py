@@ -69,8 +69,7 @@ class RowStream:
         """Stop what runs and let go of the snapshot; may be called from any thread, and again."""
         cursor = self._cursor
         if cursor is not None:
-            with suppress(DatabaseError):
-                cursor.interrupt()
+            cursor.interrupt()
             with self._lock:
                 self._end()
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from app_framework.olap.sql import Statement
 
 BATCH_ROWS = 65_536
+_SPOKEN = ("boolean", "timestamp", "timestamp[UTC]")
+"""Types whose values are written otherwise than Python writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ class RowSet:
     def csv_pieces(self) -> Iterator[str]:
         """Yield the rows as CSV; what is null is empty."""
         yield csv_text([[column.name for column in self.columns]])
+        spoken = [position for position, column in enumerate(self.columns) if column.type in _SPOKEN]
         for rows in self.pieces():
-            yield csv_text([[value_text(value) for value in row] for row in rows])
+            yield csv_text(_spoken(rows, spoken))
 
     def head(self) -> dict[str, object]:
         """Return the JSON document of the answer without its rows."""
@@ -102,6 +105,13 @@ class RowSet:
 
     def __repr__(self) -> str:
         return f"<RowSet of cube {self.cube!r}: {self.count:,} rows, {len(self.columns)} columns>"
+
+
+def _spoken(rows: list[Row], positions: Sequence[int]) -> list[Row]:
+    """Return the rows with the values at some positions as the texts that stand for them."""
+    for at in positions:
+        rows = [(*row[:at], value_text(row[at]), *row[at + 1 :]) for row in rows]
+    return rows
 
 
 class Closable(Protocol):

@@ -18,6 +18,7 @@ from app_framework.olap import CellSet, CubeQuery, Manager
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
 from app_framework.olap.batch import ABREAST, answer_all
 from app_framework.testing import Client, ContextRunner
+from app_framework.web.answer_cache import AnswerCache
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from app_framework.web.routes import cube_batch
 from tests.web.test_cubes import ARROW, MODEL, QUERY, ROWS
@@ -103,9 +104,10 @@ def test_a_long_batch_is_the_same_in_pieces(client: Client, monkeypatch: pytest.
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv", ARROW])
 def test_where_the_line_is_full_a_question_is_refused_with_when_to_come_back(
-    client: Client, busy: None, accept: str
+    client: Client, context: ApplicationContext, busy: None, accept: str
 ) -> None:
-    """429 and `Retry-After`; the bound is named."""
+    """429 and `Retry-After`; the bound is named. What was answered before is still answered."""
+    context[AnswerCache].clear()
     for door, body in (("query", QUERY), ("drillthrough", {}), ("explain", QUERY)):
         answer = client.post(f"/cubes/sales/{door}", json=body, headers={"Accept": accept})
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "OVERLOADED", "1")

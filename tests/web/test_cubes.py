@@ -329,6 +329,8 @@ FILTERS = st.one_of(
         st.sampled_from(["not", "from", "to", "prefix", "path", "x"]), MEMBERS | st.lists(MEMBERS, max_size=2)
     ),
 )
+TIMEOUTS = st.sampled_from(["30s", "1 day", "0s", -0.5]) | SCALARS.filter(lambda value: not isinstance(value, float))
+"""Not so short that they end before the answer: that is told as well, and another matter."""
 QUERIES = st.fixed_dictionaries(
     {"measures": st.lists(NAMES, max_size=3)},
     optional={
@@ -340,7 +342,7 @@ QUERIES = st.fixed_dictionaries(
         "offset": st.integers(-1, 3) | SCALARS,
         "branch": st.sampled_from(["master", "other"]),
         "version": SCALARS,
-        "timeout": st.sampled_from(["30s", "1 day", "0s"]) | SCALARS,
+        "timeout": TIMEOUTS,
         "unavailable": st.sampled_from(["fail", "partial"]),
     },
 )
