@@ -27,8 +27,10 @@ class DimensionReader(ShapeReader):
     def dimension(self, name: str, document: object, path: ConfigurationPath) -> DimensionDefinition:
         """Read a dimension: a list of levels is the short form of one hierarchy with the dimension's name."""
         if isinstance(document, Mapping) and "hierarchies" in document:
-            entries = self._mapping(document, path, "a dimension", ("hierarchies", *TEXTS))
+            entries = self._mapping(document, path, "a dimension with `hierarchies`", ("hierarchies", *TEXTS))
             found = self._entries(entries, "hierarchies", path)
+            if not found and not entries["hierarchies"]:
+                self._add(path, "LEVELS_REQUIRED", f"dimension {name!r} has no hierarchies.", of_key=True)
             hierarchies = tuple(
                 self._hierarchy(key, value, name, (*path, "hierarchies", key)) for key, value in found.items()
             )
@@ -45,6 +47,10 @@ class DimensionReader(ShapeReader):
 
     def _hierarchy(self, name: str, document: object, dimension: str, path: ConfigurationPath) -> HierarchyDefinition:
         if not isinstance(document, Mapping):
+            if document is None or document == []:
+                text = f"hierarchy {dimension}.{name} needs levels: a list of columns, `levels`, or `date`."
+                self._add(path, "LEVELS_REQUIRED", text, of_key=True)
+                return HierarchyDefinition(name, (), path)
             return HierarchyDefinition(name, self._levels(document, path), path)
         known = ("levels", "date", "slicing", "default", "folder", "visible", *TEXTS)
         entries = self._mapping(document, path, "a hierarchy", known)
@@ -97,7 +103,7 @@ class DimensionReader(ShapeReader):
         if isinstance(item, Mapping) and len(item) == 1:
             ((name, body),) = item.items()
             return self._level(str(name), body, (*path, str(name)), date)
-        if not isinstance(item, str):
+        if not isinstance(item, str) or not item.strip():
             self._add(path, "INVALID_SHAPE", "a level is a column, or `name: expression`.")
             return None
         if date is not None:

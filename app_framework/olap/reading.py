@@ -54,6 +54,10 @@ class ModelReader(ShapeReader):
         if not isinstance(cubes, Mapping):
             self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
             return []
+        for cube in cubes:
+            if "/" in str(cube):
+                text = f"a cube cannot be called {str(cube)!r}: its name is a part of URLs, without `/`."
+                self._add((*path, "cubes", str(cube)), "INVALID_NAME", text, of_key=True)
         read = [
             self.cube(str(cube), body, base or "", (*path, "cubes", str(cube)), (*path, "base"), name)
             for cube, body in cubes.items()

@@ -72,6 +72,6 @@ class ShapeReader:
 
 def lacks(document: object, key: str) -> bool:
     """Return whether a mapping says nothing under a key it needs, nor under one that is this key misspelt."""
-    if not isinstance(document, Mapping) or document.get(key) not in (None, "", {}):
+    if not isinstance(document, Mapping) or document.get(key) not in (None, "", {}, []):
         return False
     return not any(near_matches(str(other), (key,)) for other in document if other != key)
