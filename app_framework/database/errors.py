@@ -119,6 +119,8 @@ class ExpressionError(UserError):
         self.word = word
 
     def __str__(self) -> str:
+        if not self.text.strip():
+            return self.reason
         if self.position is None or "\n" in self.text:
             return f"{self.reason} in: {self.text}"
         return f"{self.reason}\n    {self.text}\n    {' ' * self.position}^"

@@ -114,6 +114,8 @@ class ExpressionParser:
         return Expression(text, sql, narrow, frozenset(wide.names), wide_node)
 
     def _syntax(self, text: str) -> Node:
+        if not text.strip():
+            raise ExpressionError(text, "the expression is empty", 0)
         if len(text) > TEXT_MAX:
             raise ExpressionError(text[:60] + "…", f"an expression has at most {TEXT_MAX:,} characters")
         tree = self._parse(f"{_HEAD}{text}\n)")
@@ -210,6 +212,8 @@ class _Walk:
             return self._error(
                 node, f"{name} adds up rows; an expression is about one. Make it a measure: {{{name}: …}}"
             )
+        if name == "row":  # what the engine makes of `a, b`
+            return self._error(node, "an expression gives one value, not several")
         return self._error(node, f"there is no function {name!r} here", near_matches(name, FUNCTIONS), name)
 
     def _check_type(self, node: Node) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from app_framework.database import Database
@@ -158,10 +158,20 @@ class _CubeBuilder:
             for level in hierarchy.levels
         }
         measures = {measure.name: measure.path[:-1] for measure in self._cube.measures}
-        for name in measures.keys() & levels.keys():
-            text = f"{name!r} is a level and a measure; answers could not tell them apart."
-            self._reader.add(measures[name], "DUPLICATE_NAME", text, of_key=True)
+        self._refuse_same(levels, measures)
         for name, path in [*levels.items(), *measures.items()]:
-            if name == RESERVED or not name.strip():
-                text = f"nothing can be called {name!r}: answers have a column of that name."
-                self._reader.add(path, "RESERVED_NAME", text, of_key=True)
+            if name == RESERVED or name.startswith("#") or not name.strip():
+                why = "answers have a column of that name" if name == RESERVED else "that is for columns of the engine"
+                self._reader.add(path, "RESERVED_NAME", f"nothing can be called {name!r}: {why}.", of_key=True)
+
+    def _refuse_same(self, levels: Mapping[str, ConfigurationPath], measures: Mapping[str, ConfigurationPath]) -> None:
+        """Refuse measures that are called like a level or another measure: SQL does not tell `m` from `M`."""
+        known = {name.casefold(): ("level", name) for name in levels}
+        for name, path in measures.items():
+            what, other = known.setdefault(name.casefold(), ("measure", name))
+            if (what, other) == ("measure", name):
+                continue
+            text = f"{name!r} is a level and a measure; answers could not tell them apart."
+            if other != name:
+                text = f"measure {name!r} and {what} {other!r} differ in case only; answers could not tell them apart."
+            self._reader.add(path, "DUPLICATE_NAME", text, of_key=True)

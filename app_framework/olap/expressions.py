@@ -31,7 +31,8 @@ class ExpressionReader:
             return self._database.expressions.read(text, resolve)
         except ExpressionError as error:
             code = "UNKNOWN_COLUMN" if "no column" in error.reason else "INVALID_EXPRESSION"
-            self.add(path, code, str(error), error.near, word=error.word)
+            # Without a word to replace, what is near are the choices that the message names already.
+            self.add(path, code, str(error), error.near if error.word else (), word=error.word)
             return None
 
     def bind(self, read: Expression, source: str, path: ConfigurationPath) -> tuple[str, DataType] | None:

@@ -184,7 +184,8 @@ class _Planner:
         query = self._query
         measures = [m for at, name in self._listed("measures", query.measures) if (m := self._measure(at, name))]
         levels = self._listed("levels", query.levels)
-        keys = self._keys([(at, name, level) for at, name in levels if (level := self._level(at, name))])
+        found = [(at, name, level) for at, name in levels if (level := self._level(at, name))]
+        keys = self._keys(found, {measure.name.casefold() for measure in measures})
         conditions = [c for name, f in query.filters.items() if (c := self._condition(name, f)) is not None]
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
@@ -269,18 +270,29 @@ class _Planner:
             self._add(UNKNOWN_LEVEL, field, text, choices)
         return found[0] if len(found) == 1 else None
 
-    def _keys(self, found: list[tuple[str, str, Level]]) -> tuple[Key, ...]:
-        """Name each level as it is called, or as it was written where two would be called the same."""
-        names = Counter(level.name for _, _, level in found)
+    def _keys(self, found: list[tuple[str, str, Level]], measures: set[str]) -> tuple[Key, ...]:
+        """Name each level as it is called, or as it was written where two would be called the same.
+
+        The engine does not tell columns apart that differ in case only: an answer cannot hold two such.
+        """
+        names = Counter(level.name.casefold() for _, _, level in found)
         seen: dict[str, str] = {}
-        keys: list[Key] = []
+        keys: dict[str, Key] = {}
         for field, written, level in found:
             if level.full_name in seen:
                 text = f"{written!r} and {seen[level.full_name]!r} are the same level."
                 self._add(INVALID_QUERY, field, text)
+                continue
             seen[level.full_name] = written
-            keys.append(Key(level.name if names[level.name] == 1 else written, level))
-        return tuple(keys)
+            name = level.name if names[level.name.casefold()] == 1 else written
+            twin = keys.setdefault(name.casefold(), Key(name, level))
+            if twin.level is not level:
+                text = f"{name!r} and {twin.name!r} differ in case only; name one of them {level.full_name!r}."
+                self._add(INVALID_QUERY, field, text)
+            elif name.casefold() in measures:
+                text = f"{name!r} is a level and a measure of the answer; name the level {level.full_name!r}."
+                self._add(INVALID_QUERY, field, text)
+        return tuple(keys.values())
 
     def _condition(self, name: str, filter_: Filter) -> Condition | None:
         field = f"where.{name}"

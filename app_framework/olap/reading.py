@@ -16,10 +16,8 @@ from app_framework.olap.definition import (
     MeasureDefinition,
     ModelDefinition,
 )
-from app_framework.olap.dimension_reading import DimensionReader
-from app_framework.olap.shapes import TEXTS as _TEXTS
-from app_framework.olap.shapes import ShapeReader
-from app_framework.olap.shapes import lacks as _lacks
+from app_framework.olap.reading_dimensions import DimensionReader
+from app_framework.olap.shapes import TEXTS, ShapeReader, lacks
 
 
 def read_model(
@@ -46,14 +44,18 @@ class ModelReader(ShapeReader):
 
     def schema(self, name: str, document: object, path: ConfigurationPath) -> list[CubeDefinition]:
         """Return the cubes of a schema."""
-        entries = self._mapping(document, path, "a schema", ("base", "cubes", *_TEXTS))
-        base = self._text(entries, "base", path)
-        if _lacks(document, "base"):
-            self._add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
+        entries = self.mapping(document, path, "a schema", ("base", "cubes", *TEXTS))
+        base = self.text(entries, "base", path)
+        if lacks(document, "base"):
+            self.add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
         cubes = entries.get("cubes") or {}
         if not isinstance(cubes, Mapping):
-            self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
+            self.add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
             return []
+        for cube in cubes:
+            if "/" in str(cube):
+                text = f"a cube cannot be called {str(cube)!r}: its name is a part of URLs, without `/`."
+                self.add((*path, "cubes", str(cube)), "INVALID_NAME", text, of_key=True)
         read = [
             self.cube(str(cube), body, base or "", (*path, "cubes", str(cube)), (*path, "base"), name)
             for cube, body in cubes.items()
@@ -74,14 +76,14 @@ class ModelReader(ShapeReader):
             document = {"auto": True}
         if not isinstance(document, Mapping):
             text = "a cube is `auto`, or a mapping with the keys auto, dimensions, measures, caption, description."
-            self._add(path, "INVALID_SHAPE", text)
+            self.add(path, "INVALID_SHAPE", text)
             return None
-        entries = self._mapping(document, path, "a cube", ("auto", "dimensions", "measures", *_TEXTS))
-        dimensions = self._entries(entries, "dimensions", path)
-        measures = self._entries(entries, "measures", path)
-        auto = self._flag(entries, "auto", path)
-        if _lacks(document, "measures") and not auto:
-            self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
+        entries = self.mapping(document, path, "a cube", ("auto", "dimensions", "measures", *TEXTS))
+        dimensions = self.entries(entries, "dimensions", path)
+        measures = self.entries(entries, "measures", path)
+        auto = self.flag(entries, "auto", path)
+        if lacks(document, "measures") and not auto:
+            self.add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
         read = {key: self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
         return CubeDefinition(
             name,
@@ -93,33 +95,33 @@ class ModelReader(ShapeReader):
             path,
             base_path,
             schema,
-            self._text(entries, "caption", path),
-            self._text(entries, "description", path),
+            self.text(entries, "caption", path),
+            self.text(entries, "description", path),
             frozenset(name for name, measure in read.items() if measure is None),
             auto,
         )
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
         """Return a catalog."""
-        entries = self._mapping(document, path, "a catalog", ("cubes",))
+        entries = self.mapping(document, path, "a catalog", ("cubes",))
         cubes = entries.get("cubes", "all")
         if cubes == "all":
             return CatalogDefinition(name, None, path)
         if isinstance(cubes, Sequence) and not isinstance(cubes, str) and all(isinstance(c, str) for c in cubes):
             return CatalogDefinition(name, tuple(cubes), path)
-        self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
+        self.add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
         return None
 
     def _measure(self, name: str, document: object, path: ConfigurationPath) -> MeasureDefinition | None:
         if not isinstance(document, Mapping):
-            self._add(path, "INVALID_SHAPE", f"measure {name!r} is written `{{sum: column}}` or `{{formula: …}}`.")
+            self.add(path, "INVALID_SHAPE", f"measure {name!r} is written `{{sum: column}}` or `{{formula: …}}`.")
             return None
         kind = self._kind(name, document, path)
         if kind is None:
             return None
         aggregation = self._aggregations.get(kind)
         options = aggregation.options if aggregation else ()
-        entries = self._mapping(document, path, "a measure", (kind, *options, "format", "folder", "visible", *_TEXTS))
+        entries = self.mapping(document, path, "a measure", (kind, *options, "format", "folder", "visible", *TEXTS))
         argument = self._argument(entries.get(kind), kind, aggregation, path)
         given = self._options(name, entries, aggregation, path) if aggregation else {}
         if argument is None or given is None:
@@ -129,11 +131,11 @@ class ModelReader(ShapeReader):
             kind,
             argument,
             (*path, kind),
-            self._text(entries, "caption", path),
-            self._text(entries, "format", path),
-            self._text(entries, "description", path),
-            self._text(entries, "folder", path),
-            self._flag(entries, "visible", path, default=True),
+            self.text(entries, "caption", path),
+            self.text(entries, "format", path),
+            self.text(entries, "description", path),
+            self.text(entries, "folder", path),
+            self.flag(entries, "visible", path, default=True),
             given,
         )
 
@@ -145,11 +147,11 @@ class ModelReader(ShapeReader):
         factors = written if least > 1 and isinstance(written, list) else [written]
         if len(factors) < least:
             text = f"`{kind}` takes a list of {least} columns or expressions or more, which are multiplied."
-            self._add((*path, kind), "INVALID_SHAPE", text)
+            self.add((*path, kind), "INVALID_SHAPE", text)
             return None
         texts = [str(factor) for factor in factors if _is_text(factor)]
         if len(texts) < len(factors):
-            self._add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
+            self.add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
             return None
         return aggregation.expression(texts) if aggregation else texts[0]
 
@@ -164,18 +166,18 @@ class ModelReader(ShapeReader):
                 given[key] = str(value)
             elif value is None:
                 text = f"measure {name!r} needs `{key}`: the column or expression that says which row is meant."
-                self._add(path, "OPTION_REQUIRED", text, of_key=True)
+                self.add(path, "OPTION_REQUIRED", text, of_key=True)
             else:
-                self._add((*path, key), "INVALID_SHAPE", f"`{key}` takes a column or an expression as text.")
+                self.add((*path, key), "INVALID_SHAPE", f"`{key}` takes a column or an expression as text.")
         for key in aggregation.fractions:
             value = entries.get(key)
             if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
                 given[key] = float(value)
             elif value is None:
                 text = f"measure {name!r} needs `{key}`, a number from 0 to 1, such as 0.9."
-                self._add(path, "OPTION_REQUIRED", text, of_key=True)
+                self.add(path, "OPTION_REQUIRED", text, of_key=True)
             else:
-                self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a number from 0 to 1.")
+                self.add((*path, key), "INVALID_SHAPE", f"`{key}` is a number from 0 to 1.")
         return given if len(given) == len(aggregation.options) else None
 
     def _kind(self, name: str, document: Mapping[object, object], path: ConfigurationPath) -> str | None:
@@ -185,23 +187,23 @@ class ModelReader(ShapeReader):
         if len(written) == 1:
             return written[0]
         if written:
-            self._add(
+            self.add(
                 path, "INVALID_SHAPE", f"measure {name!r} computes one thing, not {' and '.join(written)}.", of_key=True
             )
             return None
         announced = [str(key) for key in document if key in ANNOUNCED]
         if announced:
             text = f"the aggregation {announced[0]!r} is not available in this version; there are: {', '.join(kinds)}."
-            self._add((*path, announced[0]), "UNSUPPORTED_AGGREGATION", text, of_key=True)
+            self.add((*path, announced[0]), "UNSUPPORTED_AGGREGATION", text, of_key=True)
             return None
         options = {option for aggregation in self._aggregations.values() for option in aggregation.options}
-        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *_TEXTS, *options)]
+        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *TEXTS, *options)]
         if not extra:
             text = f"measure {name!r} does not say what it computes: {', '.join(kinds)}."
-            self._add(path, "AGGREGATION_REQUIRED", text, of_key=True)
+            self.add(path, "AGGREGATION_REQUIRED", text, of_key=True)
         for key in extra:
-            near = near_matches(key, [*kinds, "format", "folder", "visible", *_TEXTS])
-            self._add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
+            near = near_matches(key, [*kinds, "format", "folder", "visible", *TEXTS])
+            self.add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
         return None
 
 

@@ -11,6 +11,7 @@ from app_framework.database.datatype import DataType
 from app_framework.database.sql import quote
 from app_framework.olap.measure import FormulaMeasure, Measure
 from app_framework.olap.plan import QueryPlan
+from app_framework.olap.sorting import in_level_order, sort_key_columns
 from app_framework.olap.where import ConditionWriter
 
 GROUPING = "#grouping"
@@ -70,7 +71,7 @@ class _Writer:
         plan = self._plan
         keys = self._key_expressions()
         columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(plan.keys, keys, strict=True)]
-        columns += self._sort_keys(keys)
+        columns += sort_key_columns([(key.name, key.level) for key in plan.keys], keys, grouped=self.grouped)
         columns += [f"{aggregate.sql} AS {quote(aggregate.name)}" for aggregate in plan.aggregates]
         if self.grouped:
             # GROUPING reads its arguments from the highest bit down; bit i of an answer is level i.
@@ -94,16 +95,6 @@ class _Writer:
                 sql = f"CASE WHEN true THEN {sql} END"
             expressions.append(sql)
         return expressions
-
-    def _sort_keys(self, keys: Sequence[str]) -> list[str]:
-        """Write what levels with a sort key are sorted by: one value per member, none where it is rolled up."""
-        columns = []
-        for position, (key, sql) in enumerate(zip(self._plan.keys, keys, strict=True)):
-            if key.level.order.key:
-                value = f"min({key.level.order.row_key(sql)})"
-                value = f"CASE WHEN GROUPING({sql}) = 0 THEN {value} END" if self.grouped else value
-                columns.append(f"{value} AS {_sort_key(position)}")
-        return columns
 
     def _grouping_sets(self, keys: Sequence[str]) -> str:
         if self._plan.totals == "all":
@@ -136,18 +127,14 @@ class _Writer:
         """Write the order: details before totals, as asked, then by level; null last both ways."""
         plan = self._plan
         parts = [quote(GROUPING)] if self.grouped else []
-        levels = {key.name: position for position, key in enumerate(plan.keys)}
+        levels = {key.name: key.level for key in plan.keys}
         for order in plan.order:
             if order.by in levels:
-                parts += self._in_level_order(levels[order.by], reverse=order.descending)
+                parts += in_level_order(order.by, levels[order.by], reverse=order.descending)
             else:
                 parts.append(f"{self._sorted_by(order.by)}{' DESC' if order.descending else ''} NULLS LAST")
-        parts += [term for position in range(len(plan.keys)) for term in self._in_level_order(position)]
+        parts += [term for name, level in levels.items() for term in in_level_order(name, level)]
         return ", ".join(parts)
-
-    def _in_level_order(self, position: int, *, reverse: bool = False) -> list[str]:
-        key = self._plan.keys[position]
-        return key.level.order.terms(quote(key.name), _sort_key(position), reverse=reverse)
 
     def _sorted_by(self, name: str) -> str:
         """Write the measure that is sorted by; a double that JSON can only write as null is sorted as null."""
@@ -176,11 +163,6 @@ class _Writer:
 def _value(measure: Measure) -> str:
     """Write a measure over the cells: a formula, or the aggregate's own column."""
     return measure.sql if isinstance(measure, FormulaMeasure) else quote(measure.name)
-
-
-def _sort_key(position: int) -> str:
-    """Name the column of the cells that holds the sort key of a level."""
-    return quote(f"#order {position}")
 
 
 def _list(columns: Sequence[str]) -> str:
