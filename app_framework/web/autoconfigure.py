@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 DRAIN_MARGIN_S = 2.0
 """What a stop needs beside the waiting for requests: the server's own ticks, and cancelling what is left."""
 
+DATABASE = "app_framework.database:Database"
 MANAGER = "app_framework.olap:Manager"
 CLUSTER = "app_framework.cluster.service:ClusterService"
 
@@ -64,6 +65,13 @@ class WebAutoConfiguration:
         from app_framework.web.routes.cubes import router
 
         return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
+
+    @bean(on_component(DATABASE))
+    def database_routes(self) -> Routes:
+        """`/database`."""
+        from app_framework.web.routes.database import router
+
+        return Routes(router, ("database", "Rows of tables: put in and deleted, each commit a version."))
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:
