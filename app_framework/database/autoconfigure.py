@@ -18,6 +18,7 @@ from app_framework.boot import (
     on_missing_component,
     on_module,
 )
+from app_framework.boot.config.app_properties import AppProperties
 from app_framework.boot.config.errors import advise, describe
 from app_framework.clock import Clock
 from app_framework.database.database import Database
@@ -31,8 +32,11 @@ class DatabaseAutoConfiguration:
     """Opens the analytic database and loads its tables."""
 
     @bean(on_missing_component(Database), background=True)
-    async def database(self, properties: DatabaseProperties, clock: Clock) -> AsyncIterator[Database]:
+    async def database(
+        self, properties: DatabaseProperties, clock: Clock, environment: Environment
+    ) -> AsyncIterator[Database]:
         """The database; loading it does not hold up the event loop."""
+        rejects = environment.bind(AppProperties).data_dir / "rejects"
         database = await _opened(
             lambda: Database.open(
                 properties.path,
@@ -40,6 +44,7 @@ class DatabaseAutoConfiguration:
                 references=properties.references,
                 limits=properties.limits(),
                 clock=clock,
+                rejects=rejects,
             )
         )
         try:

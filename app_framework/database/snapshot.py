@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
+QUIET_S = 1.0
+"""After a commit the next one is likely: for this long a read would rather cost a little more than be done twice."""
 
 
 class Snapshots:
     """Lets readers see one version each, without ever waiting for the writer.
 
-    A read of the newest version first runs as it is: when no commit was made meanwhile, which is known from two
-    numbers, it saw the version that was the newest before. Otherwise, and for older versions, it runs in a transaction
-    of its own, which keeps what it saw at its first statement.
+    In quiet times a read of the newest version runs as it is: when no commit was made meanwhile, which is known from
+    two numbers, it saw the version that was the newest before. Otherwise, and for older versions, it runs in a
+    transaction of its own, which keeps what it saw at its first statement.
 
     Args:
         kept: the versions that can be read, the newest last.
@@ -35,6 +37,7 @@ class Snapshots:
         self.kept = kept
         self._tables = tables
         self._clock = clock
+        self._published_s = -QUIET_S
         self._begun = 0
         self._ended = 0
 
@@ -55,7 +58,8 @@ class Snapshots:
             VersionGoneError: it is not kept.
         """
         begun, newest = self._begun, self.newest
-        if begun == self._ended and version in (None, newest):
+        quiet = begun == self._ended and self._clock.monotonic_s() - self._published_s >= QUIET_S
+        if quiet and version in (None, newest):
             result = job(DataView(newest))
             if begun == self._begun:
                 return result
@@ -82,6 +86,7 @@ class Snapshots:
             yield
             self.kept = kept
         finally:
+            self._published_s = self._clock.monotonic_s()
             self._ended += 1
 
     def _read_pinned(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None) -> T:

@@ -186,7 +186,7 @@ class Staging:
 
     def _leave_row_out(self, number: int, row: IncomingRow, problems: tuple[RowProblem, ...]) -> None:
         if self._reject:
-            values = {"": row.text} if isinstance(row, BadRow) else row
+            values = row if isinstance(row, Mapping) else {"": row.text if isinstance(row, BadRow) else repr(row)}
             self.rejected.append(RejectedRow(number, problems, values))
         else:
             self._problems += problems

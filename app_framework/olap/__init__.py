@@ -14,6 +14,7 @@ from app_framework.olap.cellset import CellColumn, CellSet
 from app_framework.olap.cellstream import CellStream
 from app_framework.olap.cube import Cube, build_cubes
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition
+from app_framework.olap.deletion import delete_where
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
@@ -77,5 +78,6 @@ __all__ = [
     "UnknownVersionError",
     "build_catalogs",
     "build_cubes",
+    "delete_where",
     "read_model",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
+from app_framework.database.changes import ArrowStream
 from app_framework.database.datatype import DataType
 from app_framework.database.rows import ArrowTable, Row
 from app_framework.olap.cellset import CellColumn, CellSet
@@ -86,6 +87,49 @@ def to_ipc_stream(cell_set: CellSet) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=BATCH_ROWS_MAX)
     return cast("bytes", sink.getvalue().to_pybytes())
+
+
+def read_ipc_stream(file: IO[bytes]) -> ArrowStream:
+    """Return the rows of an Arrow IPC stream, read while they are used.
+
+    Raises:
+        ValueError: the file does not begin like one.
+    """
+    import pyarrow as pa
+
+    try:
+        reader = pa.ipc.open_stream(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+    return _checked(reader.schema, reader)
+
+
+def read_parquet(file: IO[bytes]) -> ArrowStream:
+    """Return the rows of a Parquet file, read while they are used.
+
+    Raises:
+        ValueError: it is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        parquet = pq.ParquetFile(file)
+        return _checked(parquet.schema_arrow, parquet.iter_batches(BATCH_ROWS_MAX))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _checked(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> ArrowStream:
+    """Return batches whose offsets and texts were looked at: they come from strangers."""
+    import pyarrow as pa
+
+    def valid() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            batch.validate(full=True)
+            yield batch
+
+    return cast("ArrowStream", pa.RecordBatchReader.from_batches(schema, valid()))
 
 
 def cell_pieces(cells: CellStream) -> Iterator[bytes]:

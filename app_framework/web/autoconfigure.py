@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 DRAIN_MARGIN_S = 2.0
 """What a stop needs beside the waiting for requests: the server's own ticks, and cancelling what is left."""
 
+DATABASE = "app_framework.database:Database"
 MANAGER = "app_framework.olap:Manager"
 CLUSTER = "app_framework.cluster.service:ClusterService"
 
@@ -70,6 +71,13 @@ class WebAutoConfiguration:
     def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
         """The encoded answers to queries that were asked last."""
         return measured(AnswerCache(properties.answer_cache), metrics)
+
+    @bean(on_component(DATABASE))
+    def database_routes(self) -> Routes:
+        """`/database`."""
+        from app_framework.web.routes.database import router
+
+        return Routes(router, ("database", "Rows of tables: put in and deleted, each commit a version."))
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:

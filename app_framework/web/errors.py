@@ -5,6 +5,7 @@ UserError
 │   ├── InvalidBodyError     INVALID_REQUEST: not JSON, or not of the shape
 │   ├── ForeignRequestError  FORBIDDEN: an unknown Host or a foreign Origin on an unsafe method
 │   ├── NotAcceptableError   NOT_ACCEPTABLE: nothing the client accepts can be answered
+│   ├── UnsupportedMediaTypeError  UNSUPPORTED_MEDIA_TYPE: the body is of a kind this door does not read
 │   └── BodyTooLargeError    TOO_LARGE: names the bound and the property that sets it
 FrameworkError
 ├── PortInUseError           another process holds the port
@@ -85,6 +86,28 @@ class NotAcceptableError(RequestError):
 
     def __str__(self) -> str:
         return f"nothing in Accept {self.accept!r} can be answered; offered: {', '.join(self.offered)}"
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is of a kind that this door does not read.
+
+    Attributes:
+        header: ``Content-Type`` or ``Content-Encoding``.
+        value: what the header said.
+        readable: what the door reads.
+    """
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self, header: str, value: str, readable: Sequence[str]) -> None:
+        super().__init__(header, value, readable)
+        self.header = header
+        self.field = header
+        self.value = value
+        self.readable = tuple(readable)
+
+    def __str__(self) -> str:
+        return f"{self.header} {self.value!r} cannot be read here; readable: {', '.join(self.readable)}"
 
 
 class BodyTooLargeError(RequestError):

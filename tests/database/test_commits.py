@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -246,3 +246,38 @@ def test_a_commit_whose_time_is_over_changes_nothing(database: Database) -> None
     stop.set()
     database.commit([Insert("orders", [{"id": 1}])])
     assert rows_at(database, table="lines") == []
+
+
+def test_a_read_that_a_commit_overtakes_is_done_again() -> None:
+    """In quiet times a read opens no transaction; what shows that this was wrong is the number of commits."""
+    clock = MovedClock()
+    runs: list[int] = []
+
+    def job(cursor: Cursor) -> tuple[int, Rows]:
+        def read(view: DataView) -> tuple[int, Rows]:
+            runs.append(view.version)
+            if len(runs) == 1:
+                database.commit([Insert("lines", [{"n": 1}])])
+            return view.version, cursor.rows("SELECT n FROM lines")
+
+        return database.read(cursor, read)
+
+    with Database.open(tables=[LINES], clock=clock) as database:
+        first = database.version
+        assert database.submit_job(job).result() == (first + 1, [(1,)])
+        assert runs == [first, first + 1]
+        clock.seconds += 10
+        assert database.submit_job(job).result() == (first + 1, [(1,)])
+        assert len(runs) == 3
+
+
+class MovedClock:
+    """A clock whose seconds pass when a test says so."""
+
+    seconds = 1000.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def monotonic_s(self) -> float:
+        return self.seconds

@@ -9,7 +9,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 
 _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
-_FILTER: dict[str, Any] = {
+FILTER: dict[str, Any] = {
     "description": "A member, a list of members, null for the missing member, or one of the forms below.",
     "anyOf": [
         _SCALAR,
@@ -34,7 +34,7 @@ CUBE_QUERY: dict[str, Any] = {
             "default": [],
             "description": "`level`, `Hierarchy.level` or `Dimension.Hierarchy.level`.",
         },
-        "where": {"type": "object", "additionalProperties": _FILTER, "default": {}},
+        "where": {"type": "object", "additionalProperties": FILTER, "default": {}},
         "totals": {"enum": ["none", "grand", "all"], "default": "none"},
         "order": {
             "type": "array",
