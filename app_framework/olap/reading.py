@@ -6,11 +6,9 @@ What follows from a mistake is no mistake of its own: with `mesures:` a cube doe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from app_framework.database.errors import ModelProblem
-from app_framework.errors import near_matches
-from app_framework.olap.aggregation import AGGREGATIONS, ANNOUNCED, FORMULA, Aggregation, Aggregations
+from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.definition import (
     CatalogDefinition,
     ConfigurationPath,
@@ -18,11 +16,11 @@ from app_framework.olap.definition import (
     DimensionDefinition,
     HierarchyDefinition,
     LevelDefinition,
-    MeasureDefinition,
     ModelDefinition,
 )
+from app_framework.olap.reading_measures import MeasureReader
+from app_framework.olap.shapes import TEXTS, ShapeReader, lacks
 
-_TEXTS = ("caption", "description")
 _COLUMN = re.compile(r'(?:[^\W\d]\w*|"[^"]+")(?:\.(?:[^\W\d]\w*|"[^"]+"))*')
 
 
@@ -40,7 +38,7 @@ def read_model(
     return ModelDefinition(tuple(cubes), tuple(catalog for catalog in named if catalog), tuple(reader.problems))
 
 
-class ModelReader:
+class ModelReader(ShapeReader):
     """Reads parts of a model; what has the wrong shape is left out and its problem kept.
 
     Attributes:
@@ -48,18 +46,18 @@ class ModelReader:
     """
 
     def __init__(self, aggregations: Aggregations = AGGREGATIONS) -> None:
-        self.problems: list[ModelProblem] = []
-        self._aggregations = aggregations
+        super().__init__([])
+        self._measures = MeasureReader(self.problems, aggregations)
 
     def schema(self, name: str, document: object, path: ConfigurationPath) -> list[CubeDefinition]:
         """Return the cubes of a schema."""
-        entries = self._mapping(document, path, "a schema", ("base", "cubes", *_TEXTS))
-        base = self._text(entries, "base", path)
-        if _lacks(document, "base"):
-            self._add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
+        entries = self.mapping(document, path, "a schema", ("base", "cubes", *TEXTS))
+        base = self.text(entries, "base", path)
+        if lacks(document, "base"):
+            self.add(path, "BASE_REQUIRED", f"schema {name!r} needs `base`, the table its cubes count.", of_key=True)
         cubes = entries.get("cubes") or {}
         if not isinstance(cubes, Mapping):
-            self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
+            self.add((*path, "cubes"), "INVALID_SHAPE", "`cubes` maps names to cubes.")
             return []
         read = [
             self.cube(str(cube), body, base or "", (*path, "cubes", str(cube)), (*path, "base"), name)
@@ -77,14 +75,14 @@ class ModelReader:
         schema: str | None = None,
     ) -> CubeDefinition | None:
         """Return a cube, None when it is not even a mapping."""
-        entries = self._mapping(document, path, "a cube", ("dimensions", "measures", *_TEXTS))
+        entries = self.mapping(document, path, "a cube", ("dimensions", "measures", *TEXTS))
         if not isinstance(document, Mapping):
             return None
-        dimensions = self._entries(entries, "dimensions", path)
-        measures = self._entries(entries, "measures", path)
-        if _lacks(document, "measures"):
-            self._add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
-        read = {key: self._measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
+        dimensions = self.entries(entries, "dimensions", path)
+        measures = self.entries(entries, "measures", path)
+        if lacks(document, "measures"):
+            self.add(path, "MEASURE_REQUIRED", f"cube {name!r} has no measures.", of_key=True)
+        read = {key: self._measures.measure(key, value, (*path, "measures", key)) for key, value in measures.items()}
         return CubeDefinition(
             name,
             base,
@@ -93,58 +91,58 @@ class ModelReader:
             path,
             base_path,
             schema,
-            self._text(entries, "caption", path),
-            self._text(entries, "description", path),
+            self.text(entries, "caption", path),
+            self.text(entries, "description", path),
             frozenset(name for name, measure in read.items() if measure is None),
         )
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
         """Return a catalog."""
-        entries = self._mapping(document, path, "a catalog", ("cubes",))
+        entries = self.mapping(document, path, "a catalog", ("cubes",))
         cubes = entries.get("cubes", "all")
         if cubes == "all":
             return CatalogDefinition(name, None, path)
         if isinstance(cubes, Sequence) and not isinstance(cubes, str) and all(isinstance(c, str) for c in cubes):
             return CatalogDefinition(name, tuple(cubes), path)
-        self._add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
+        self.add((*path, "cubes"), "INVALID_SHAPE", "`cubes` is `all` or a list of cube names.")
         return None
 
     def _dimension(self, name: str, document: object, path: ConfigurationPath) -> DimensionDefinition:
         """Read a dimension: a list of levels is the short form of one hierarchy with the dimension's name."""
         if isinstance(document, Mapping) and "hierarchies" in document:
-            entries = self._mapping(document, path, "a dimension", ("hierarchies", *_TEXTS))
-            found = self._entries(entries, "hierarchies", path)
+            entries = self.mapping(document, path, "a dimension", ("hierarchies", *TEXTS))
+            found = self.entries(entries, "hierarchies", path)
             hierarchies = tuple(
                 self._hierarchy(key, value, name, (*path, "hierarchies", key)) for key, value in found.items()
             )
-            texts = self._text(entries, "caption", path), self._text(entries, "description", path)
+            texts = self.text(entries, "caption", path), self.text(entries, "description", path)
             return DimensionDefinition(name, hierarchies, path, *texts)
         if isinstance(document, Mapping) and "levels" not in document:
-            self._refuse_keys(document, ("hierarchies", "levels", *_TEXTS), path, "a dimension")
-            if _lacks(document, "levels") and _lacks(document, "hierarchies"):
-                self._add(path, "LEVELS_REQUIRED", f"dimension {name!r} needs `levels` or `hierarchies`.", of_key=True)
+            self.refuse_keys(document, ("hierarchies", "levels", *TEXTS), path, "a dimension")
+            if lacks(document, "levels") and lacks(document, "hierarchies"):
+                self.add(path, "LEVELS_REQUIRED", f"dimension {name!r} needs `levels` or `hierarchies`.", of_key=True)
             return DimensionDefinition(name, (), path)
         return DimensionDefinition(name, (self._hierarchy(name, document, name, path),), path)
 
     def _hierarchy(self, name: str, document: object, dimension: str, path: ConfigurationPath) -> HierarchyDefinition:
         if not isinstance(document, Mapping):
             return HierarchyDefinition(name, self._levels(document, path), path)
-        known = ("levels", "slicing", "default", "folder", *_TEXTS)
-        entries = self._mapping(document, path, "a hierarchy", known)
-        if _lacks(document, "levels"):
-            self._add(path, "LEVELS_REQUIRED", f"hierarchy {dimension}.{name} needs `levels`.", of_key=True)
-        slicing = self._flag(entries, "slicing", path)
+        known = ("levels", "slicing", "default", "folder", *TEXTS)
+        entries = self.mapping(document, path, "a hierarchy", known)
+        if lacks(document, "levels"):
+            self.add(path, "LEVELS_REQUIRED", f"hierarchy {dimension}.{name} needs `levels`.", of_key=True)
+        slicing = self.flag(entries, "slicing", path)
         if "default" in entries and not slicing:
-            self._add((*path, "default"), "NOT_SLICING", "only a slicing hierarchy has a default member.", of_key=True)
+            self.add((*path, "default"), "NOT_SLICING", "only a slicing hierarchy has a default member.", of_key=True)
         return HierarchyDefinition(
             name,
             self._levels(() if entries.get("levels") is None else entries["levels"], (*path, "levels")),
             path,
             slicing,
             entries.get("default"),
-            self._text(entries, "caption", path),
-            self._text(entries, "description", path),
-            self._text(entries, "folder", path),
+            self.text(entries, "caption", path),
+            self.text(entries, "description", path),
+            self.text(entries, "folder", path),
         )
 
     def _levels(self, document: object, path: ConfigurationPath) -> tuple[LevelDefinition, ...]:
@@ -155,7 +153,7 @@ class ModelReader:
         elif isinstance(document, Sequence):
             read = [self._listed_level(item, (*path, position)) for position, item in enumerate(document)]
         else:
-            self._add(path, "INVALID_SHAPE", "levels are a list of columns, or map names to expressions.")
+            self.add(path, "INVALID_SHAPE", "levels are a list of columns, or map names to expressions.")
             return ()
         return tuple(level for level in read if level is not None)
 
@@ -164,10 +162,10 @@ class ModelReader:
             ((name, body),) = item.items()
             return self._level(str(name), body, (*path, str(name)))
         if not isinstance(item, str):
-            self._add(path, "INVALID_SHAPE", "a level is a column, or `name: expression`.")
+            self.add(path, "INVALID_SHAPE", "a level is a column, or `name: expression`.")
             return None
         if not _COLUMN.fullmatch(item.strip()):
-            self._add(
+            self.add(
                 path, "NAME_REQUIRED", f"a level by an expression needs a name: write `name: {item}` or {{name: …}}."
             )
             return None
@@ -177,167 +175,14 @@ class ModelReader:
     def _level(self, name: str, body: object, path: ConfigurationPath) -> LevelDefinition | None:
         if isinstance(body, str):
             return LevelDefinition(name, body, path)
-        entries = self._mapping(body, path, "a level", ("expression", "column", *_TEXTS))
+        entries = self.mapping(body, path, "a level", ("expression", "column", *TEXTS))
         written = [key for key in ("expression", "column") if key in entries]
         if len(written) != 1:
-            if written or (_lacks(body, "column") and _lacks(body, "expression")):
-                self._add(path, "INVALID_SHAPE", f"level {name!r} needs one of `column` and `expression`.", of_key=True)
+            if written or (lacks(body, "column") and lacks(body, "expression")):
+                self.add(path, "INVALID_SHAPE", f"level {name!r} needs one of `column` and `expression`.", of_key=True)
             return None
-        text = self._text(entries, written[0], path)
+        text = self.text(entries, written[0], path)
         if text is None:
             return None
-        texts = self._text(entries, "caption", path), self._text(entries, "description", path)
+        texts = self.text(entries, "caption", path), self.text(entries, "description", path)
         return LevelDefinition(name, text, (*path, written[0]), *texts)
-
-    def _measure(self, name: str, document: object, path: ConfigurationPath) -> MeasureDefinition | None:
-        if not isinstance(document, Mapping):
-            self._add(path, "INVALID_SHAPE", f"measure {name!r} is written `{{sum: column}}` or `{{formula: …}}`.")
-            return None
-        kind = self._kind(name, document, path)
-        if kind is None:
-            return None
-        aggregation = self._aggregations.get(kind)
-        options = aggregation.options if aggregation else ()
-        entries = self._mapping(document, path, "a measure", (kind, *options, "format", "folder", "visible", *_TEXTS))
-        argument = self._argument(entries.get(kind), kind, aggregation, path)
-        given = self._options(name, entries, aggregation, path) if aggregation else {}
-        if argument is None or given is None:
-            return None
-        return MeasureDefinition(
-            name,
-            kind,
-            argument,
-            (*path, kind),
-            self._text(entries, "caption", path),
-            self._text(entries, "format", path),
-            self._text(entries, "description", path),
-            self._text(entries, "folder", path),
-            self._flag(entries, "visible", path, default=True),
-            given,
-        )
-
-    def _argument(
-        self, written: object, kind: str, aggregation: Aggregation | None, path: ConfigurationPath
-    ) -> str | None:
-        """Return the expression that is aggregated; a list is one of factors, where the aggregation takes them."""
-        least = aggregation.factors if aggregation else 1
-        factors = written if least > 1 and isinstance(written, list) else [written]
-        if len(factors) < least:
-            text = f"`{kind}` takes a list of {least} columns or expressions or more, which are multiplied."
-            self._add((*path, kind), "INVALID_SHAPE", text)
-            return None
-        texts = [str(factor) for factor in factors if _is_text(factor)]
-        if len(texts) < len(factors):
-            self._add((*path, kind), "INVALID_SHAPE", f"`{kind}` takes a column or an expression as text.")
-            return None
-        return aggregation.expression(texts) if aggregation else texts[0]
-
-    def _options(
-        self, name: str, entries: Mapping[str, object], aggregation: Aggregation, path: ConfigurationPath
-    ) -> dict[str, str | float] | None:
-        """Return what the aggregation is told beside its argument; None when some of it is missing or wrong."""
-        given: dict[str, str | float] = {}
-        for key in aggregation.columns:
-            value = entries.get(key)
-            if _is_text(value):
-                given[key] = str(value)
-            elif value is None:
-                text = f"measure {name!r} needs `{key}`: the column or expression that says which row is meant."
-                self._add(path, "OPTION_REQUIRED", text, of_key=True)
-            else:
-                self._add((*path, key), "INVALID_SHAPE", f"`{key}` takes a column or an expression as text.")
-        for key in aggregation.fractions:
-            value = entries.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1:
-                given[key] = float(value)
-            elif value is None:
-                text = f"measure {name!r} needs `{key}`, a number from 0 to 1, such as 0.9."
-                self._add(path, "OPTION_REQUIRED", text, of_key=True)
-            else:
-                self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a number from 0 to 1.")
-        return given if len(given) == len(aggregation.options) else None
-
-    def _kind(self, name: str, document: Mapping[object, object], path: ConfigurationPath) -> str | None:
-        """Return the one key of a measure that says what it computes."""
-        kinds = [*self._aggregations, FORMULA]
-        written = [str(key) for key in document if key in kinds]
-        if len(written) == 1:
-            return written[0]
-        if written:
-            self._add(
-                path, "INVALID_SHAPE", f"measure {name!r} computes one thing, not {' and '.join(written)}.", of_key=True
-            )
-            return None
-        announced = [str(key) for key in document if key in ANNOUNCED]
-        if announced:
-            text = f"the aggregation {announced[0]!r} is not available in this version; there are: {', '.join(kinds)}."
-            self._add((*path, announced[0]), "UNSUPPORTED_AGGREGATION", text, of_key=True)
-            return None
-        options = {option for aggregation in self._aggregations.values() for option in aggregation.options}
-        extra = [str(key) for key in document if key not in ("format", "folder", "visible", *_TEXTS, *options)]
-        if not extra:
-            text = f"measure {name!r} does not say what it computes: {', '.join(kinds)}."
-            self._add(path, "AGGREGATION_REQUIRED", text, of_key=True)
-        for key in extra:
-            near = near_matches(key, [*kinds, "format", "folder", "visible", *_TEXTS])
-            self._add((*path, key), "UNKNOWN_AGGREGATION", f"there is no aggregation {key!r}.", near, of_key=True)
-        return None
-
-    def _entries(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> dict[str, object]:
-        value = entries.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self._add((*path, key), "INVALID_SHAPE", f"`{key}` maps names to their definitions.")
-            return {}
-        return {str(name): body for name, body in value.items()}
-
-    def _mapping(self, value: object, path: ConfigurationPath, what: str, known: Sequence[str]) -> dict[str, object]:
-        if not isinstance(value, Mapping):
-            self._add(path, "INVALID_SHAPE", f"{what} is a mapping with the keys {', '.join(known)}.")
-            return {}
-        self._refuse_keys(value, known, path, what)
-        return {str(key): body for key, body in value.items() if key in known}
-
-    def _refuse_keys(self, value: Iterable[object], known: Sequence[str], path: ConfigurationPath, what: str) -> None:
-        for key in value:
-            if key not in known:
-                near = near_matches(str(key), known)
-                self._add((*path, str(key)), "UNKNOWN_KEY", f"{what} has no key {str(key)!r}.", near, of_key=True)
-
-    def _text(self, entries: Mapping[str, object], key: str, path: ConfigurationPath) -> str | None:
-        value = entries.get(key)
-        if value is None or isinstance(value, str):
-            return value
-        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is a text.")
-        return None
-
-    def _flag(self, entries: Mapping[str, object], key: str, path: ConfigurationPath, *, default: bool = False) -> bool:
-        value = entries.get(key, default)
-        if isinstance(value, bool):
-            return value
-        self._add((*path, key), "INVALID_SHAPE", f"`{key}` is true or false.")
-        return default
-
-    def _add(
-        self,
-        path: ConfigurationPath,
-        code: str,
-        message: str,
-        near: tuple[str, ...] = (),
-        *,
-        of_key: bool = False,
-    ) -> None:
-        self.problems.append(ModelProblem(path, code, message, near, of_key))
-
-
-def _is_text(value: object) -> bool:
-    """Whether a value of YAML writes an expression; ``1`` is one too."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def _lacks(document: object, key: str) -> bool:
-    """Return whether a mapping says nothing under a key it needs, nor under one that is this key misspelt."""
-    if not isinstance(document, Mapping) or document.get(key) not in (None, "", {}):
-        return False
-    return not any(near_matches(str(other), (key,)) for other in document if other != key)

@@ -10,10 +10,10 @@ from decimal import Decimal
 from itertools import groupby
 
 from app_framework.database.datatype import DataType
+from app_framework.olap.condition import AnyPath, Condition, FirstMember, Predicate
 from app_framework.olap.dimension import Level
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.join import JoinTree
-from app_framework.olap.plan import AnyPath, Condition, FirstMember, Predicate
 
 LIST_LONG = 20
 """From here on a list is bound as one array: 10,000 question marks take seconds, an array of them milliseconds."""
