@@ -72,21 +72,20 @@ def finer_join(
 ) -> tuple[str, str]:
     """Write the join with finer cells, put together to cells of the frame; and the value."""
     pairs = [(grouping, target(calculation, frame, grouping)) for grouping in groupings]
-    columns = [f"up.cell AS {quote(GROUPING)}"]
+    columns = [f"up.{quote('#cell')} AS {quote(GROUPING)}"]
     for i, key in enumerate(frame.keys):
         name = quote(key.name)
         hidden = any(cell >> i & 1 and not read >> i & 1 for cell, read in pairs)
-        columns.append(f"CASE WHEN up.cell & {1 << i} = 0 THEN {name} END AS {name}" if hidden else name)
-    columns.append(f"{_put_together(calculation, of, finer)} AS value")
+        columns.append(f"CASE WHEN up.{quote('#cell')} & {1 << i} = 0 THEN {name} END AS {name}" if hidden else name)
+    columns.append(f"{_put_together(calculation, of, finer)} AS {quote('#value')}")
     values = ", ".join(f"({cell}, {read})" for cell, read in pairs)
-    cells = (
-        f"(\n  SELECT {', '.join(columns)}\n  FROM {table}\n"
-        f"  JOIN (VALUES {values}) AS up(cell, finer) ON {quote(GROUPING)} = up.finer\n  GROUP BY ALL\n)"
-    )
+    pairing = f"(VALUES {values}) AS up({quote('#cell')}, {quote('#finer')}) ON {quote(GROUPING)} = {quote('#finer')}"
+    cells = f"(\n  SELECT {', '.join(columns)}\n  FROM {table}\n  JOIN {pairing}\n  GROUP BY ALL\n)"
     names = [GROUPING, *(key.name for key in frame.keys)]
     conditions = [f"{alias}.{quote(name)} IS NOT DISTINCT FROM c.{quote(name)}" for name in names]
     empty = isinstance(calculation, Per) and calculation.aggregation.name in COUNTS
-    return _left_join(cells, alias, conditions), f"coalesce({alias}.value, 0)" if empty else f"{alias}.value"
+    value = f"{alias}.{quote('#value')}"
+    return _left_join(cells, alias, conditions), f"coalesce({value}, 0)" if empty else value
 
 
 def _put_together(calculation: Per | ExtremeMember, of: Measure, finer: Frame) -> str:
