@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -85,22 +86,8 @@ WALKED: dict[str, list[tuple[str, list[str]]]] = {
 }
 """The measures that need a level where the question names one of those below it."""
 
-WITH_CALCULATIONS = CubeDefinition.of(
-    "sales",
-    base="facts",
-    dimensions={
-        "Shop": [{"region": "shops.regions.label"}, {"shop_name": "shops.name"}, "shop"],
-        "Origin": [{"origin_country": "origin.country"}, "from_city"],
-        "Target": [{"target_country": "target.country"}],
-        "Word": ["word"],
-        "Flag": ["flag"],
-        "Day": {"levels": {"month": "month(day)", "day": "day"}},
-        "Size": {"levels": {"small": "small", "tenfold": "small * 1000"}},
-        "Price": ["price"],
-    },
-    measures={measure.name: {measure.kind: measure.argument, **measure.options} for measure in CUBE.measures
-              if measure.kind != "sum_product" and measure.kind != "square_sum"} | CALCULATED,
-)  # fmt: skip
+CALCULATIONS = CubeDefinition.of("sales", base="facts", dimensions={}, measures=CALCULATED)
+WITH_CALCULATIONS = replace(CUBE, measures=(*CUBE.measures, *CALCULATIONS.measures))
 
 
 @st.composite
