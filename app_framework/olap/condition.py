@@ -32,7 +32,19 @@ class FirstMember:
     level: Level
 
 
-Condition = Predicate | AnyPath | FirstMember
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The default of a slicing hierarchy where a measure may read another member: it holds for all that do not."""
+
+    default: Predicate | FirstMember
+
+    @property
+    def level(self) -> Level:
+        """The level whose default member it is."""
+        return self.default.level
+
+
+Condition = Predicate | AnyPath | FirstMember | Slice
 
 
 def levels_of(condition: Condition) -> tuple[Level, ...]:
@@ -42,6 +54,8 @@ def levels_of(condition: Condition) -> tuple[Level, ...]:
 
 def shown(condition: Condition) -> str:
     """Return a condition in the words of a request, cut where it is long."""
+    if isinstance(condition, Slice):
+        return shown(condition.default)
     if isinstance(condition, FirstMember):
         return f"{condition.level.full_name} = its first member"
     if isinstance(condition, AnyPath):

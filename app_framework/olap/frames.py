@@ -23,7 +23,7 @@ from app_framework.olap.calculation import (
     Shift,
     walked_levels,
 )
-from app_framework.olap.condition import Condition, shown
+from app_framework.olap.condition import Condition, Slice, levels_of, shown
 from app_framework.olap.dimension import Hierarchy, Level
 from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure, Measure
 
@@ -100,7 +100,9 @@ class View:
     def of(self, calculation: Calculation) -> View:
         """Return the view in which the measure of a calculation is computed."""
         if isinstance(calculation, Filtered | At):
-            return View(self.frame, (*self.context, *calculation.conditions))
+            told = {_place(level) for condition in calculation.conditions for level in levels_of(condition)}
+            kept = [c for c in self.context if not (isinstance(c, Slice) and _place(c.level) in told)]
+            return View(self.frame, (*kept, *calculation.conditions))
         if isinstance(calculation, Per):
             return View(self.frame.plus(calculation.levels), self.context)
         if isinstance(calculation, ExtremeMember):
@@ -144,6 +146,7 @@ class CalculationPlan:
         keys: the levels of the answer.
         asked: the groupings of the answer.
         names: its measures.
+        slices: the defaults of slicing hierarchies that some of its measures lift.
 
     Attributes:
         frames: the frames with what is asked of each.
@@ -151,9 +154,14 @@ class CalculationPlan:
     """
 
     def __init__(
-        self, known: Mapping[str, Measure], keys: tuple[Key, ...], asked: frozenset[int], names: Iterable[str]
+        self,
+        known: Mapping[str, Measure],
+        keys: tuple[Key, ...],
+        asked: frozenset[int],
+        names: Iterable[str],
+        slices: tuple[Condition, ...] = (),
     ) -> None:
-        self.top = View(Frame(keys))
+        self.top = View(Frame(keys), slices)
         self.asked = asked
         self.frames: dict[Frame, FrameNeeds] = {}
         self.views: dict[View, dict[str, FormulaMeasure | CalculatedMeasure]] = {}
@@ -165,7 +173,7 @@ class CalculationPlan:
 
     def only(self, *names: str) -> CalculationPlan:
         """Return the plan of the same cells with other measures."""
-        return CalculationPlan(self._known, self.top.frame.keys, self.asked, names)
+        return CalculationPlan(self._known, self.top.frame.keys, self.asked, names, self.top.context)
 
     @property
     def aggregates(self) -> tuple[AggregateMeasure, ...]:
@@ -250,6 +258,17 @@ def is_calculated(measure: Measure, known: Mapping[str, Measure]) -> bool:
     if isinstance(measure, FormulaMeasure):
         return any(isinstance(known[name], CalculatedMeasure) for name in measure.uses)
     return isinstance(measure, CalculatedMeasure)
+
+
+def lifted_levels(names: Iterable[str], known: Mapping[str, Measure]) -> set[tuple[str, str]]:
+    """Return the hierarchies, each after its dimension, whose members measures choose themselves."""
+    lifted: set[tuple[str, str]] = set()
+    for measure in (known[name] for name in names):
+        if isinstance(measure, CalculatedMeasure) and isinstance(measure.calculation, Filtered | At):
+            lifted |= {_place(level) for c in measure.calculation.conditions for level in levels_of(c)}
+        if isinstance(measure, FormulaMeasure | CalculatedMeasure):
+            lifted |= lifted_levels(measure.uses, known)
+    return lifted
 
 
 def missing_levels(name: str, known: Mapping[str, Measure], levels: tuple[Level, ...]) -> tuple[Level, ...]:

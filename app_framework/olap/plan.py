@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.errors import near_matches
-from app_framework.olap.condition import Condition, FirstMember, Predicate, levels_of, shown
+from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
 from app_framework.olap.dimension import Hierarchy, Level
 from app_framework.olap.errors import (
     INVALID_QUERY,
@@ -20,7 +20,15 @@ from app_framework.olap.errors import (
     QueryProblem,
 )
 from app_framework.olap.filter import In, StartsWith
-from app_framework.olap.frames import CalculationPlan, Frame, Key, asked_groupings, is_calculated, missing_levels
+from app_framework.olap.frames import (
+    CalculationPlan,
+    Frame,
+    Key,
+    asked_groupings,
+    is_calculated,
+    lifted_levels,
+    missing_levels,
+)
 from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.model import CubeModel
@@ -155,13 +163,15 @@ class _Planner:
         self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
-        calculations = self._calculations(keys, measures)
+        lifted = self._lifted(slices, measures)
+        held = tuple(condition for condition in [*slices, *conditions] if condition not in lifted)
+        calculations = self._calculations(keys, measures, tuple(map(Slice, lifted)))
         aggregates = self._aggregates(measures) if calculations is None else calculations.aggregates
         return QueryPlan(
             self._model.name,
             self._model.joins,
             self._joins(keys, [*slices, *conditions], aggregates),
-            (*slices, *conditions),
+            held,
             keys,
             query.totals,
             aggregates,
@@ -212,11 +222,11 @@ class _Planner:
             keys.append(Key(level.name if names[level.name] == 1 else written, level))
         return tuple(keys)
 
-    def _slices(self, levels: list[Level], conditions: list[Condition]) -> list[Condition]:
+    def _slices(self, levels: list[Level], conditions: list[Condition]) -> list[Predicate | FirstMember]:
         """Fix each slicing hierarchy that the query leaves alone; refuse to add up one that it names."""
         named = {(level.dimension, level.hierarchy) for level in levels}
         touched = named | {(c.dimension, c.hierarchy) for condition in conditions for c in levels_of(condition)}
-        slices: list[Condition] = []
+        slices: list[Predicate | FirstMember] = []
         for hierarchy in self._model.hierarchies:
             place = (hierarchy.dimension, hierarchy.name)
             if not hierarchy.slicing or not hierarchy.levels:
@@ -255,12 +265,19 @@ class _Planner:
                 text = f"measure {name!r} walks along levels that the query leaves out: name {names} in `levels`."
                 self._add(INVALID_QUERY, field, text, tuple(level.name for level in missing))
 
-    def _calculations(self, keys: tuple[Key, ...], measures: list[Measure]) -> CalculationPlan | None:
+    def _lifted(self, slices: list[Predicate | FirstMember], measures: list[Measure]) -> list[Predicate | FirstMember]:
+        """Return the defaults of slicing hierarchies that hold for some of the measures only."""
+        chosen = lifted_levels([measure.name for measure in measures], self._model.measures) if slices else set()
+        return [slice_ for slice_ in slices if (slice_.level.dimension, slice_.level.hierarchy) in chosen]
+
+    def _calculations(
+        self, keys: tuple[Key, ...], measures: list[Measure], slices: tuple[Slice, ...]
+    ) -> CalculationPlan | None:
         known = self._model.measures
         if not any(is_calculated(measure, known) for measure in measures):
             return None
         asked = asked_groupings(len(keys), self._query.totals)
-        return CalculationPlan(known, keys, asked, [measure.name for measure in measures])
+        return CalculationPlan(known, keys, asked, [measure.name for measure in measures], slices)
 
     def _aggregates(self, measures: list[Measure]) -> tuple[AggregateMeasure, ...]:
         wanted: dict[str, AggregateMeasure] = {}
@@ -283,6 +300,6 @@ class _Planner:
         self._problems.append(QueryProblem(code, field, detail, near))
 
 
-def _default_of(hierarchy: Hierarchy) -> Condition:
+def _default_of(hierarchy: Hierarchy) -> Predicate | FirstMember:
     first = hierarchy.levels[0]
     return FirstMember(first) if hierarchy.default is None else Predicate(first, In((hierarchy.default,)))

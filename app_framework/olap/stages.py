@@ -29,7 +29,7 @@ from app_framework.olap.cells import GROUPING, indented, key_expressions, listed
 from app_framework.olap.condition import Condition
 from app_framework.olap.frames import CalculationPlan, Frame, View
 from app_framework.olap.joining import cell_join, finer_join, member_joins, members_before
-from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure, Measure
+from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure
 from app_framework.olap.where import ConditionWriter
 from app_framework.olap.windows import cumulative, rank, shift, siblings
 
@@ -111,12 +111,15 @@ class StageWriter:
         cells = self._cells(view.frame)
         if not view.context:
             return cells
-        aggregates = self._plan.frames[view.frame].aggregates
         columns = [quote(key.name) for key in view.frame.keys] + [quote(GROUPING)]
-        # The columns of the filters within this one come along, under the names that they have among the cells.
-        inner = [c for c, _ in aggregates if len(c) > len(view.context) and c[: len(view.context)] == view.context]
-        columns += [quote(self._column(c, n)) for c, n in aggregates if c in inner]
-        columns += [f"{quote(self._column(c, n))} AS {quote(n)}" for c, n in aggregates if c == view.context]
+        # What filters of this view read comes along, under the names that it has among the cells.
+        read = dict.fromkeys(self._filtered(view, measure) for measure in self._plan.views[view].values())
+        columns += [quote(column) for column in read if column]
+        columns += [
+            f"{quote(self._column(context, name))} AS {quote(name)}"
+            for context, name in self._plan.frames[view.frame].aggregates
+            if context == view.context
+        ]
         return self._table("filtered", f"SELECT{listed(columns)}\nFROM {self._read(cells)}")
 
     def _cells(self, frame: Frame) -> str:
@@ -155,11 +158,10 @@ class StageWriter:
     def _column(self, context: tuple[Condition, ...], name: str) -> str:
         return f"#{self._contexts[context]} {name}" if context else name
 
-    def _beside(self, view: View, measure: Measure) -> str | None:
+    def _beside(self, view: View, measure: FormulaMeasure | CalculatedMeasure) -> str | None:
         """Return the SQL of a measure over one table of its view, None when it needs others."""
         if isinstance(measure, FormulaMeasure):
             return measure.sql
-        assert isinstance(measure, CalculatedMeasure)
         calculation, frame, groupings = measure.calculation, view.frame, self._groupings(view)
         of = self._plan.measure(calculation.of)
         if isinstance(calculation, Shift | DateShift) and not frame.path(calculation.level):
@@ -172,9 +174,16 @@ class StageWriter:
             return cumulative(calculation, of, measure.type, frame, groupings)
         if isinstance(calculation, Shift) and not calculation.strict:
             return shift(calculation, frame, groupings)
-        if isinstance(calculation, Filtered) and isinstance(of, AggregateMeasure):
-            return quote(self._column(view.of(calculation).context, of.name))
-        return None
+        column = self._filtered(view, measure)
+        return quote(column) if column else None
+
+    def _filtered(self, view: View, measure: FormulaMeasure | CalculatedMeasure) -> str:
+        """Return the column of the cells that a filter over an aggregate is, nothing for other measures."""
+        if not isinstance(measure, CalculatedMeasure) or not isinstance(measure.calculation, Filtered):
+            return ""
+        of = self._plan.measure(measure.calculation.of)
+        inner = view.of(measure.calculation).context
+        return self._column(inner, of.name) if isinstance(of, AggregateMeasure) else ""
 
     def _joined(self, view: View, measures: Sequence[CalculatedMeasure], name: str) -> str:
         """Write the table with the measures that join others."""

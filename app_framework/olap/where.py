@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from app_framework.database.datatype import DataType
-from app_framework.olap.condition import AnyPath, Condition, FirstMember, Predicate
+from app_framework.olap.condition import AnyPath, Condition, FirstMember, Predicate, Slice
 from app_framework.olap.dimension import Level
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.join import JoinTree
@@ -32,6 +32,8 @@ class ConditionWriter:
 
     def write(self, condition: Condition) -> str:
         """Return a condition as SQL."""
+        if isinstance(condition, Slice):
+            return self.write(condition.default)
         if isinstance(condition, FirstMember):
             return self._first_member(condition.level)
         if isinstance(condition, AnyPath):

@@ -158,6 +158,18 @@ def test_a_filter_leaves_the_cells_and_goes_through_formulas(ask: Ask) -> None:
     assert ask(["month"], {"filter": "each", **tea}, **each) == [(1, 7.0), (2, 6.0), (4, None), (5, None)]
 
 
+def test_filters_within_filters_all_apply(ask: Ask) -> None:
+    """Two of the same filter are one."""
+    others = {
+        "tea": {"filter": "x", "where": {"item": "tea"}},
+        "again": {"filter": "x", "where": {"item": "tea"}},
+        "both": {"formula": "tea + again"},
+    }
+    assert ask(["month"], {"filter": "both", "where": {"year": 2024}}, others=others) == [
+        (1, 8), (2, 12), (4, None), (5, None),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "body",
     [{"not": ["soda", None]}, {"from": "t"}, {"prefix": "te"}, ["tea", *(f"t{i}" for i in range(30))]],
@@ -186,6 +198,33 @@ def test_a_measure_at_a_member_is_the_same_for_all_members(ask: Ask) -> None:
     rows = ask(["item", "year"], {"at": "x", "members": {"item": "tea"}})
     assert rows == [("cocoa", 2024, 10), ("soda", 2024, 10), ("tea", 2024, 10), ("tea", 2025, 10), (None, 2025, 10)]
     assert ask(["item"], {"at": "x", "members": {"year": 2025, "month": 1}})[1:3] == [("soda", None), ("tea", 10)]
+
+
+@pytest.mark.parametrize("default", [{"default": "plan"}, {}])
+def test_a_measure_that_chooses_its_member_lifts_the_default_of_a_slicing_hierarchy(
+    tmp_path: Path, default: Mapping[str, object]
+) -> None:
+    """Beside it all others read the default member; the first in order is `fact`."""
+    file = tmp_path / "t.csv"
+    file.write_text("month,version,x\n1,fact,4\n1,plan,5\n2,plan,7\n2,late,9\n", encoding="utf-8")
+    measures = {
+        "x": {"sum": "x"},
+        "n": {"count": "*"},
+        "planned": {"at": "x", "members": {"version": "plan"}},
+        "late": {"filter": "x", "where": {"version": "late"}},
+        "missed": {"formula": "planned - x"},
+        "share": {"share": "x", "hierarchy": "Month"},
+    }
+    dimensions = {"Month": ["month"], "Version": {"levels": ["version"], "slicing": True, **default}}
+    with Database.open(tables=[Table("t", Source.of(csv=file))]) as database:
+        built = Cube.of(CubeDefinition.of("t", base="t", dimensions=dimensions, measures=measures), database)
+        rows = built.query_sync(CubeQuery(measures=[*measures], levels=["month"], totals="grand")).rows
+        named = built.query_sync(CubeQuery(measures=["x", "planned"], levels=["month", "version"])).rows
+    assert named == [(1, "fact", 4, 5), (1, "plan", 5, 5), (2, "late", 9, 7), (2, "plan", 7, 7)]
+    if default:
+        assert rows == [(1, 5, 1, 5, None, 0, 5 / 12), (2, 7, 1, 7, 9, 0, 7 / 12), (None, 12, 2, 12, 9, 0, 1.0)]
+    else:
+        assert rows == [(1, 4, 1, 5, None, 1, 1.0), (2, None, 0, 7, 9, None, None), (None, 4, 1, 12, 9, 8, 1.0)]
 
 
 def test_the_member_with_the_most_is_the_first_of_equals(ask: Ask) -> None:
