@@ -220,6 +220,3 @@ AGGREGATIONS = Aggregations(
 
 FORMULA = "formula"
 """The key of a measure that is computed from other measures."""
-
-ANNOUNCED = ("min_member", "max_member")
-"""Aggregations of the language that this version refuses by name, so that nobody takes them for a typo."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, DataType
 from app_framework.errors import near_matches
-from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregations, Argument
+from app_framework.olap.aggregation import AGGREGATIONS, Aggregations, Argument
+from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
 from app_framework.olap.deriving import derive_cube
 from app_framework.olap.dimension_building import DimensionBuilder
@@ -77,36 +79,32 @@ class _CubeBuilder:
             text = f"more than {TABLES_MAX:,} ways of references lead away from table {cube.base!r}."
             self._reader.add(cube.base_path, "TOO_MANY_REFERENCES", text)
         dimensions = tuple(self._dimensions.build(dimension) for dimension in cube.dimensions)
-        measures = self._measures()
+        outline = CubeModel(
+            cube.name, self._joins, dimensions, MappingProxyType({}), cube.schema, cube.caption, cube.description
+        )
+        measures = self._measures(outline)
         self._check_names()
         for definition in cube.measures:
             if definition.name in measures:
                 path = (*definition.path[:-1], "format")
                 self._reader.check_format(definition.format, measures[definition.name].type, path)
-        return CubeModel(
-            cube.name,
-            self._joins,
-            dimensions,
-            MappingProxyType(measures),
-            cube.schema,
-            cube.caption,
-            cube.description,
-        )
+        return replace(outline, measures=MappingProxyType(measures))
 
-    def _measures(self) -> dict[str, Measure]:
-        """Build the aggregates, then the formulas over them; in the order of the model."""
+    def _measures(self, outline: CubeModel) -> dict[str, Measure]:
+        """Build the aggregates, then the formulas and calculations over them; in the order of the model."""
         measures: dict[str, Measure] = {}
         for definition in self._cube.measures:
-            if definition.kind != FORMULA and (aggregate := self._aggregate(definition)) is not None:
+            if definition.kind in self._aggregations and (aggregate := self._aggregate(definition)) is not None:
                 measures[definition.name] = aggregate
-        FormulaBuilder(self._cube, measures, self._reader).build_all()
+        calculations = CalculationBuilder(self._cube, outline, self._aggregations, self._reader)
+        FormulaBuilder(self._cube, measures, self._reader, calculations).build_all()
         return {d.name: measures[d.name] for d in self._cube.measures if d.name in measures}
 
     def _aggregate(self, definition: MeasureDefinition) -> AggregateMeasure | None:
         aggregation = self._aggregations[definition.kind]
         if definition.argument.strip() == "*":
             if definition.kind == "count":
-                return self._aggregate_measure(definition, "count(*)")
+                return self._aggregate_measure(definition, BIGINT)
             text = f"{definition.kind} needs a column; only `count` counts rows with `*`."
             self._reader.add(definition.path, "COLUMN_REQUIRED", text)
             return None
@@ -122,14 +120,7 @@ class _CubeBuilder:
             self._reader.add(definition.path, "TYPE_MISMATCH", text)
             return None
         values = [own, *(other for other in others if other is not None)]
-        if len(values) <= len(aggregation.columns):
-            return None
-        sql = aggregation.render(
-            [argument for argument, _ in values], [float(definition.options[key]) for key in aggregation.fractions]
-        )
-        return self._aggregate_measure(
-            definition, sql, result, frozenset(path for _, paths in values for path in paths)
-        )
+        return self._aggregate_measure(definition, result, values) if len(values) > len(aggregation.columns) else None
 
     def _row_value(self, text: str, path: ConfigurationPath) -> tuple[Argument, frozenset[Path]] | None:
         """Read an expression over a row, with the tables it needs."""
@@ -139,15 +130,17 @@ class _CubeBuilder:
     def _aggregate_measure(
         self,
         definition: MeasureDefinition,
-        sql: str,
-        kind: DataType = BIGINT,
-        joins: frozenset[Path] = frozenset(),
+        kind: DataType,
+        values: Sequence[tuple[Argument, frozenset[Path]]] = (),
     ) -> AggregateMeasure:
         aggregation = self._aggregations[definition.kind]
         return AggregateMeasure(
             definition.name, definition.kind, definition.text, kind, aggregation.partial, aggregation.parts,
             definition.caption, definition.format, definition.description, definition.folder, definition.visible,
-            sql=sql, joins=joins,
+            aggregation=aggregation,
+            arguments=tuple(argument for argument, _ in values),
+            fractions=tuple(float(str(definition.options[key])) for key in aggregation.fractions),
+            joins=frozenset(path for _, paths in values for path in paths),
         )  # fmt: skip
 
     def _check_names(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,9 +78,9 @@ class MeasureDefinition:
     """A measure: the aggregation or ``formula``, its argument, and how people see it.
 
     Args:
-        kind: the aggregation, or ``formula``.
-        argument: the expression that is aggregated or computed.
-        options: what the aggregation is told beside it: ``by`` of `first`, ``q`` of `quantile`.
+        kind: the aggregation, ``formula``, or the calculation: ``rank``, ``share``, ….
+        argument: the expression that is aggregated or computed, or the measure that a calculation is over.
+        options: what is told beside it: ``by`` of `first`, ``q`` of `quantile`, ``hierarchy`` of `rank`.
     """
 
     name: str
@@ -91,12 +92,12 @@ class MeasureDefinition:
     description: str | None = None
     folder: str | None = None
     visible: bool = True
-    options: Mapping[str, str | float] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """The definition in one line: ``price by day``."""
-        return " ".join([self.argument, *(f"{name} {value}" for name, value in self.options.items())])
+        return " ".join([self.argument, *(f"{name} {_shown(value)}" for name, value in self.options.items())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +211,9 @@ class ModelDefinition:
     cubes: tuple[CubeDefinition, ...] = ()
     catalogs: tuple[CatalogDefinition, ...] = ()
     problems: tuple[ModelProblem, ...] = field(default=())
+
+
+def _shown(value: object) -> str:
+    """Return what an option is told as JSON writes it, texts and numbers plain."""
+    plain = isinstance(value, str | float) or (isinstance(value, int) and not isinstance(value, bool))
+    return str(value) if plain else json.dumps(value, ensure_ascii=False, default=str)

@@ -9,12 +9,12 @@ from app_framework.database.expression import Expression
 from app_framework.database.schema import Column, TableSchema
 from app_framework.database.sql import quote
 from app_framework.errors import near_matches
+from app_framework.olap.condition import Predicate
 from app_framework.olap.dimension import Level
 from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
 from app_framework.olap.filter import AtPath, Between, Filter, FilterShapeError, In, NotIn, StartsWith, read_filter
 from app_framework.olap.join import JoinTree
 from app_framework.olap.member import MemberError, parse_member
-from app_framework.olap.plan import Predicate
 from app_framework.olap.where import ConditionWriter
 
 

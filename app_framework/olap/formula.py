@@ -1,4 +1,4 @@
-"""Formulas over measures: each is read after those it uses, and becomes one expression over aggregates."""
+"""Measures over measures, formulas and calculations: each is built after those it uses."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from app_framework.database.expression import Expression, Name, UnknownNameError
 from app_framework.database.sql import quote
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import FORMULA
+from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import CubeDefinition, MeasureDefinition
 from app_framework.olap.expressions import ExpressionReader
-from app_framework.olap.measure import FormulaMeasure, Measure
+from app_framework.olap.language import FORMS
+from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
 
 
 class FormulaBuilder:
-    """Adds the formulas of one cube to its measures; a circle among them is refused.
+    """Adds the formulas and calculations of one cube to its measures; a circle among them is refused.
 
     Args:
-        cube: the definitions, formulas and others.
-        measures: the aggregates that could be built; formulas are added to it.
+        cube: the definitions, those of aggregates too.
+        measures: the aggregates that could be built; the others are added to it.
+        calculations: what builds a calculation over a measure that is known.
     """
 
-    def __init__(self, cube: CubeDefinition, measures: dict[str, Measure], reader: ExpressionReader) -> None:
+    def __init__(
+        self,
+        cube: CubeDefinition,
+        measures: dict[str, Measure],
+        reader: ExpressionReader,
+        calculations: CalculationBuilder,
+    ) -> None:
         self._definitions = {measure.name: measure for measure in cube.measures}
         self._refused = cube.refused
         self._levels = {
@@ -27,26 +36,38 @@ class FormulaBuilder:
         }
         self._measures = measures
         self._reader = reader
+        self._calculations = calculations
         self._expressions: dict[str, Expression] = {}
         self._failed: set[str] = set()
         self._open: list[str] = []
         self._unusable: set[str] = set()
 
     def build_all(self) -> None:
-        """Add every formula."""
+        """Add every formula and calculation."""
         for definition in self._definitions.values():
-            if definition.kind == FORMULA:
-                self._build(definition)
+            self._build(definition)
 
     def _build(self, definition: MeasureDefinition) -> None:
         name = definition.name
-        if name in self._measures or name in self._failed:
+        if name in self._measures or name in self._failed or definition.kind not in (FORMULA, *FORMS):
             return
-        formula = self._formula(definition)
-        if formula is None:
+        built = self._formula(definition) if definition.kind == FORMULA else self._calculated(definition)
+        if built is None:
             self._failed.add(name)
         else:
-            self._measures[name] = formula
+            self._measures[name] = built
+
+    def _calculated(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        self._open.append(definition.name)
+        try:
+            of = self._used(definition.argument)
+        except UnknownNameError as error:
+            path = (*definition.path[:-1], FORMS[definition.kind].measure)
+            self._reader.add(path, "UNKNOWN_MEASURE", f"{error.reason}.", error.near, word=error.word)
+            return None
+        finally:
+            self._open.pop()
+        return None if of is None else self._calculations.build(definition, of)
 
     def _formula(self, definition: MeasureDefinition) -> FormulaMeasure | None:
         self._open.append(definition.name)
@@ -70,25 +91,34 @@ class FormulaBuilder:
 
     def _resolve(self, parts: tuple[str, ...]) -> Name:
         name = ".".join(parts)
+        if len(parts) > 1 and name in self._definitions:
+            raise UnknownNameError(f'a dotted name is written in double quotes: "{name}"')
+        measure = self._used(name)
+        if measure is None:
+            return Name(name, (name,))
+        if name in self._expressions:
+            return Name(name, expression=self._expressions[name])
+        return Name(name, (name,), measure.type)
+
+    def _used(self, name: str) -> Measure | None:
+        """Return a measure that the open one uses; None when it has a problem of its own, already told.
+
+        Raises:
+            UnknownNameError: there is no such measure, or it uses the open one itself.
+        """
         definition = self._definitions.get(name)
         if definition is None and name not in self._refused:
             near = near_matches(name, [*self._definitions, *self._refused])
             reason = f"{name!r} is a level; a formula is over measures" if name in self._levels else ""
             raise UnknownNameError(reason or f"there is no measure {name!r}", near, name)
-        if len(parts) > 1:
-            raise UnknownNameError(f'a dotted name is written in double quotes: "{name}"')
         if name in self._open:
             circle = " -> ".join([*self._open[self._open.index(name) :], name])
-            raise UnknownNameError(f"the formulas form a circle: {circle}")
-        if definition is not None and definition.kind == FORMULA:
+            raise UnknownNameError(f"the measures form a circle: {circle}")
+        if definition is not None:
             self._build(definition)
         if name not in self._measures:
-            # It has a problem of its own, already told; the other names are still looked up.
             self._unusable.add(self._open[-1])
-            return Name(name, (name,))
-        if name in self._expressions:
-            return Name(name, expression=self._expressions[name])
-        return Name(name, (name,), self._measures[name].type)
+        return self._measures.get(name)
 
     def _cells(self, uses: tuple[str, ...]) -> str:
         """Return a FROM clause with the columns a formula reads, of their types."""

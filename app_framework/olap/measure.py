@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app_framework.database.datatype import DataType
-from app_framework.olap.aggregation import PartialForm
+from app_framework.olap.aggregation import Aggregation, Argument, PartialForm
+from app_framework.olap.calculation import Calculation
 from app_framework.olap.join import Path
 
 
@@ -14,7 +15,7 @@ class Measure:
     """What every measure says of itself.
 
     Args:
-        kind: ``sum``, ``count``, …, ``formula``.
+        kind: ``sum``, ``count``, …, ``formula``, ``rank``, ….
         text: its definition as written.
         partial: how the answers of several nodes become one.
         parts: what a node sends for it.
@@ -37,17 +38,56 @@ class Measure:
         return f"<Measure {self.name} = {self.kind}({self.text}) {self.type}>"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class AggregateMeasure(Measure):
-    """A measure that aggregates rows: `sql` over the tables of `joins`."""
+    """A measure that aggregates rows.
 
-    sql: str = ""
+    Args:
+        aggregation: how.
+        arguments: what, first the aggregated, then what its options name; none for ``count(*)``.
+        fractions: the numbers of its options.
+        joins: the paths of the tables that the arguments read.
+    """
+
+    aggregation: Aggregation
+    arguments: tuple[Argument, ...] = ()
+    fractions: tuple[float, ...] = ()
     joins: frozenset[Path] = frozenset()
+
+    @property
+    def sql(self) -> str:
+        """Its SQL over the rows of a cell."""
+        return self.aggregation.render(self.arguments, self.fractions) if self.arguments else "count(*)"
+
+    def filtered(self, condition: str) -> tuple[str, int]:
+        """Return its SQL over the rows that pass a condition too, and how often the condition stands in it.
+
+        Aggregations leave nulls out, so what is aggregated becomes null where the condition fails: that works for
+        every aggregation, those of an application's own included.
+        """
+        if not self.arguments:
+            return f"count(*) FILTER (WHERE {condition})", 1
+        value, *others = self.arguments
+        kept = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
+        sql = self.aggregation.render([kept, *others], self.fractions)
+        return sql, sql.count(kept.sql)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FormulaMeasure(Measure):
-    """A measure computed from others: `sql` over the aggregate measures `uses`."""
+    """A measure computed from others: `sql` over the measures `uses`, aggregated or calculated."""
 
     sql: str = ""
     uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class CalculatedMeasure(Measure):
+    """A measure that needs more than its own cell."""
+
+    calculation: Calculation
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The one measure it is computed from."""
+        return (self.calculation.of,)

@@ -54,5 +54,9 @@ class CubeModel:
         """Return the hierarchies that ``Hierarchy`` or ``Dimension.Hierarchy`` may mean."""
         return tuple(h for h in self.hierarchies if name in (h.name, h.full_name))
 
+    def hierarchy_of(self, level: Level) -> Hierarchy:
+        """Return the hierarchy that a level of this model belongs to."""
+        return next(h for h in self.hierarchies if (h.dimension, h.name) == (level.dimension, level.hierarchy))
+
     def __repr__(self) -> str:
         return f"<CubeModel {self.name!r} {len(list(self.hierarchies))} hierarchies, {len(self.measures)} measures>"

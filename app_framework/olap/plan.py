@@ -5,64 +5,35 @@ Output ← Limit ← Sort ← Compute(formulas) ← Aggregate(keys, grouping set
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from app_framework.errors import near_matches
+from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
 from app_framework.olap.dimension import Hierarchy, Level
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
-    UNKNOWN_LEVEL,
     UNKNOWN_MEASURE,
     QueryError,
     QueryProblem,
 )
-from app_framework.olap.filter import AtPath, Between, Filter, In, NotIn, StartsWith
+from app_framework.olap.filter import In, StartsWith
+from app_framework.olap.frames import (
+    CalculationPlan,
+    Frame,
+    Key,
+    asked_groupings,
+    is_calculated,
+    lifted_levels,
+    missing_levels,
+)
 from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
-from app_framework.olap.member import MemberError, parse_member
 from app_framework.olap.model import CubeModel
+from app_framework.olap.names import NameReader
 from app_framework.olap.query import MASTER, CubeQuery, Order, Totals
-
-T = TypeVar("T", Level, Hierarchy)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A level in the answer, under the name the answer gives it."""
-
-    name: str
-    level: Level
-
-
-@dataclass(frozen=True, slots=True)
-class Predicate:
-    """A filter on one level, its members of the level's type."""
-
-    level: Level
-    filter: In | NotIn | Between | StartsWith
-
-
-@dataclass(frozen=True, slots=True)
-class AnyPath:
-    """A filter on a hierarchy: under one of several paths, each a member per level."""
-
-    levels: tuple[Level, ...]
-    paths: tuple[tuple[object, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FirstMember:
-    """The default of a slicing hierarchy that names none: its first level's first member in order."""
-
-    level: Level
-
-
-Condition = Predicate | AnyPath | FirstMember
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,6 +44,7 @@ class QueryPlan:
         joins: the tables besides the base, parents first.
         aggregates: all that must be aggregated, those that only formulas need included.
         measures: the measures of the answer, in its order.
+        calculations: what calculated measures need besides; None where there are none.
     """
 
     cube: str
@@ -86,6 +58,7 @@ class QueryPlan:
     order: tuple[Order, ...]
     limit: int | None
     offset: int
+    calculations: CalculationPlan | None = None
 
     @property
     def formulas(self) -> tuple[FormulaMeasure, ...]:
@@ -99,9 +72,21 @@ class QueryPlan:
 
     def only(self, *measures: Measure) -> QueryPlan:
         """Return the plan of the same cells with these measures, or none, in the order of the levels."""
-        used = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
-        aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in used)
-        return replace(self, measures=measures, aggregates=aggregates, order=())
+        names = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
+        calculations = self.calculations and self.calculations.only(*(measure.name for measure in measures))
+        aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
+        return replace(self, measures=measures, aggregates=aggregates, calculations=calculations, order=())
+
+    def joins_of(self, frame: Frame) -> tuple[Join, ...]:
+        """Return the tables besides the base that a frame of cells reads."""
+        conditions = () if frame.everything else self.conditions
+        paths = {path for key in frame.keys for path in key.level.joins | key.level.order.joins}
+        if self.calculations is not None:
+            for (context, _), aggregate in self.calculations.frames[frame].aggregates.items():
+                conditions = (*conditions, *context)
+                paths |= aggregate.joins
+        paths |= {path for condition in conditions for level in levels_of(condition) for path in level.joins}
+        return self.tree.needed(paths)
 
     def at(self, sources: Mapping[str, str]) -> QueryPlan:
         """Return the plan over other rows of the same tables, such as those of an older version."""
@@ -116,19 +101,22 @@ class QueryPlan:
         if self.keys:
             by = [f"{order.by} descending" if order.descending else order.by for order in self.order]
             steps.append(f"Sort {', '.join([*by, *(key.level.order.told(key.name) for key in self.keys)])}, null last")
-        if self.formulas:
-            steps.append(f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}")
-        by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
-        totals = f", totals {self.totals}" if self.totals != "none" and self.keys else ""
-        numbers = ", ".join(f"{a.name} = {a.kind}({a.text})" for a in self.aggregates) or "nothing"
-        steps.append(f"Aggregate {numbers}{by_keys}{totals}")
-        steps += [f"Filter {_shown(condition)}" for condition in self.conditions]
+        steps += self._computing() if self.calculations is None else list(self.calculations.lines())
+        steps += [f"Filter {shown(condition)}" for condition in self.conditions]
         yield from enumerate(steps)
         depth = len(steps)
         for join in reversed(self.joins):
             yield depth, f"Join {'.'.join(join.path)}: {join.reference}"
             depth += 1
         yield depth, f"Scan {self.tree.base.name}"
+
+    def _computing(self) -> list[str]:
+        """Return the steps between the rows and the measures, where a measure needs no more than its cell."""
+        steps = [f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}"] if self.formulas else []
+        by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
+        totals = f", totals {self.totals}" if self.totals != "none" and self.keys else ""
+        numbers = ", ".join(f"{a.name} = {a.kind}({a.text})" for a in self.aggregates) or "nothing"
+        return [*steps, f"Aggregate {numbers}{by_keys}{totals}"]
 
     def __repr__(self) -> str:
         return "\n".join(f"{'  ' * depth}{text}" for depth, text in self.lines())
@@ -179,25 +167,30 @@ class _Planner:
         self._query = query
         self._known = tuple(known)
         self._problems = list(known)
+        self._names = NameReader(model, self._add)
 
     def plan(self) -> QueryPlan:
         query = self._query
         measures = [m for at, name in self._listed("measures", query.measures) if (m := self._measure(at, name))]
         levels = self._listed("levels", query.levels)
-        found = [(at, name, level) for at, name in levels if (level := self._level(at, name))]
+        found = [(at, name, level) for at, name in levels if (level := self._names.level(at, name))]
         keys = self._keys(found, {measure.name.casefold() for measure in measures})
-        conditions = [c for name, f in query.filters.items() if (c := self._condition(name, f)) is not None]
+        conditions = self._conditions()
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
         self._check_branch()
+        self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
-        aggregates = self._aggregates(measures)
+        lifted = self._lifted(slices, measures)
+        held = tuple(condition for condition in [*slices, *conditions] if condition not in lifted)
+        calculations = self._calculations(keys, measures, tuple(map(Slice, lifted)))
+        aggregates = self._aggregates(measures) if calculations is None else calculations.aggregates
         return QueryPlan(
             self._model.name,
             self._model.joins,
             self._joins(keys, [*slices, *conditions], aggregates),
-            (*slices, *conditions),
+            held,
             keys,
             query.totals,
             aggregates,
@@ -205,11 +198,12 @@ class _Planner:
             query.orders,
             query.limit,
             query.offset,
+            calculations,
         )
 
     def cell(self, coordinates: Mapping[str, object]) -> QueryPlan:
         at = [place for name, member in coordinates.items() if (place := self._coordinate(name, member)) is not None]
-        filters = [c for name, f in self._query.filters.items() if (c := self._condition(name, f)) is not None]
+        filters = self._conditions()
         slices = self._slices([], [*at, *filters])
         self._check_branch()
         if self._problems:
@@ -220,7 +214,7 @@ class _Planner:
         return QueryPlan(model.name, model.joins, joins, conditions, (), "none", (), (), (), None, 0)
 
     def members(self, prefix: str | None) -> QueryPlan:
-        level = self._level("level", self._query.levels[0])
+        level = self._names.level("level", self._query.levels[0])
         conditions: tuple[Condition, ...] = ()
         if level is not None and prefix is not None:
             if level.type.family != "text":
@@ -256,19 +250,14 @@ class _Planner:
             self._add(UNKNOWN_MEASURE, field, f"cube {self._model.name!r} has no measure {name!r}.", near)
         return measure
 
-    def _level(self, field: str, name: str) -> Level | None:
-        found = self._model.find_levels(name)
-        if not found:
-            near = near_matches(name, self._model.level_names)
-            self._add(UNKNOWN_LEVEL, field, f"cube {self._model.name!r} has no level {name!r}.", near)
-        return self._only("level", field, name, found)
+    def _conditions(self) -> list[Condition]:
+        named = ((f"where.{name}", name, filter_) for name, filter_ in self._query.filters.items())
+        return [c for field, name, filter_ in named if (c := self._names.condition(field, name, filter_)) is not None]
 
-    def _only(self, what: str, field: str, name: str, found: tuple[T, ...]) -> T | None:
-        if len(found) > 1:
-            choices = tuple(each.full_name for each in found)
-            text = f"{what} {name!r} is ambiguous: it may be {', '.join(choices)}."
-            self._add(UNKNOWN_LEVEL, field, text, choices)
-        return found[0] if len(found) == 1 else None
+    def _coordinate(self, name: str, member: object) -> Condition | None:
+        field = f"coordinates.{name}"
+        level = self._names.level(field, name)
+        return None if level is None else Predicate(level, In((self._names.member(field, member, level),)))
 
     def _keys(self, found: list[tuple[str, str, Level]], measures: set[str]) -> tuple[Key, ...]:
         """Name each level as it is called, or as it was written where two would be called the same.
@@ -294,65 +283,11 @@ class _Planner:
                 self._add(INVALID_QUERY, field, text)
         return tuple(keys.values())
 
-    def _condition(self, name: str, filter_: Filter) -> Condition | None:
-        field = f"where.{name}"
-        if isinstance(filter_, AtPath):
-            return self._any_path(field, name, filter_)
-        level = self._level(field, name)
-        if level is None:
-            return None
-        if isinstance(filter_, StartsWith):
-            if level.type.family != "text":
-                self._add(INVALID_QUERY, f"{field}.prefix", f"level {name!r} is {level.type.name}, not text.")
-            return Predicate(level, filter_)
-        if isinstance(filter_, Between):
-            low = self._member(f"{field}.from", filter_.low, level)
-            return Predicate(level, Between(low, self._member(f"{field}.to", filter_.high, level)))
-        within = f"{field}.not" if isinstance(filter_, NotIn) else field
-        several = len(filter_.members) > 1
-        members = [
-            self._member(f"{within}[{i}]" if several else within, member, level)
-            for i, member in enumerate(filter_.members)
-        ]
-        return Predicate(level, type(filter_)(tuple(members)))
-
-    def _coordinate(self, name: str, member: object) -> Condition | None:
-        field = f"coordinates.{name}"
-        level = self._level(field, name)
-        return None if level is None else Predicate(level, In((self._member(field, member, level),)))
-
-    def _any_path(self, field: str, name: str, filter_: AtPath) -> AnyPath | None:
-        found = self._model.find_hierarchies(name)
-        if not found:
-            near = near_matches(name, [h.name for h in self._model.hierarchies])
-            text = f"cube {self._model.name!r} has no hierarchy {name!r}; `path` filters a hierarchy."
-            self._add(UNKNOWN_LEVEL, field, text, near)
-        hierarchy = self._only("hierarchy", field, name, found)
-        if hierarchy is None:
-            return None
-        paths = []
-        for i, path in enumerate(filter_.paths):
-            if len(path) > len(hierarchy.levels):
-                text = f"the path is longer than hierarchy {name!r} with {len(hierarchy.levels)} levels."
-                self._add(INVALID_QUERY, f"{field}.path[{i}]", text)
-            steps = enumerate(zip(path, hierarchy.levels, strict=False))
-            paths.append(tuple(self._member(f"{field}.path[{i}][{d}]", m, level) for d, (m, level) in steps))
-        return AnyPath(hierarchy.levels, tuple(paths))
-
-    def _member(self, field: str, value: object, level: Level) -> object:
-        if value is None:
-            return None
-        try:
-            return parse_member(value, level.type)
-        except MemberError as error:
-            self._add(INVALID_QUERY, field, f"{error}.")
-            return None
-
-    def _slices(self, levels: list[Level], conditions: list[Condition]) -> list[Condition]:
+    def _slices(self, levels: list[Level], conditions: list[Condition]) -> list[Predicate | FirstMember]:
         """Fix each slicing hierarchy that the query leaves alone; refuse to add up one that it names."""
         named = {(level.dimension, level.hierarchy) for level in levels}
-        touched = named | {(c.dimension, c.hierarchy) for condition in conditions for c in _levels(condition)}
-        slices: list[Condition] = []
+        touched = named | {(c.dimension, c.hierarchy) for condition in conditions for c in levels_of(condition)}
+        slices: list[Predicate | FirstMember] = []
         for hierarchy in self._model.hierarchies:
             place = (hierarchy.dimension, hierarchy.name)
             if not hierarchy.slicing or not hierarchy.levels:
@@ -385,6 +320,30 @@ class _Planner:
                 yield from problem.near
                 yield from (level.name for name in problem.near for level in self._model.find_levels(name))
 
+    def _check_walks(self, keys: tuple[Key, ...]) -> None:
+        """Refuse measures that walk along a level the question leaves out while it names one below."""
+        levels = tuple(key.level for key in keys)
+        for field, name in self._listed("measures", self._query.measures):
+            missing = missing_levels(name, self._model.measures, levels) if name in self._model.measures else ()
+            if missing:
+                names = ", ".join(level.full_name for level in missing)
+                text = f"measure {name!r} walks along levels that the query leaves out: name {names} in `levels`."
+                self._add(INVALID_QUERY, field, text, tuple(level.name for level in missing))
+
+    def _lifted(self, slices: list[Predicate | FirstMember], measures: list[Measure]) -> list[Predicate | FirstMember]:
+        """Return the defaults of slicing hierarchies that hold for some of the measures only."""
+        chosen = lifted_levels([measure.name for measure in measures], self._model.measures) if slices else set()
+        return [slice_ for slice_ in slices if (slice_.level.dimension, slice_.level.hierarchy) in chosen]
+
+    def _calculations(
+        self, keys: tuple[Key, ...], measures: list[Measure], slices: tuple[Slice, ...]
+    ) -> CalculationPlan | None:
+        known = self._model.measures
+        if not any(is_calculated(measure, known) for measure in measures):
+            return None
+        asked = asked_groupings(len(keys), self._query.totals)
+        return CalculationPlan(known, keys, asked, [measure.name for measure in measures], slices)
+
     def _aggregates(self, measures: list[Measure]) -> tuple[AggregateMeasure, ...]:
         wanted: dict[str, AggregateMeasure] = {}
         for measure in measures:
@@ -399,31 +358,13 @@ class _Planner:
     ) -> tuple[Join, ...]:
         paths = {path for key in keys for path in key.level.joins | key.level.order.joins}
         paths |= {path for aggregate in aggregates for path in aggregate.joins}
-        paths |= {path for condition in conditions for level in _levels(condition) for path in level.joins}
+        paths |= {path for condition in conditions for level in levels_of(condition) for path in level.joins}
         return self._model.joins.needed(paths)
 
     def _add(self, code: str, field: str, detail: str, near: tuple[str, ...] = ()) -> None:
         self._problems.append(QueryProblem(code, field, detail, near))
 
 
-def _default_of(hierarchy: Hierarchy) -> Condition:
+def _default_of(hierarchy: Hierarchy) -> Predicate | FirstMember:
     first = hierarchy.levels[0]
     return FirstMember(first) if hierarchy.default is None else Predicate(first, In((hierarchy.default,)))
-
-
-def _levels(condition: Condition) -> tuple[Level, ...]:
-    return condition.levels if isinstance(condition, AnyPath) else (condition.level,)
-
-
-def _shown(condition: Condition) -> str:
-    if isinstance(condition, FirstMember):
-        return f"{condition.level.full_name} = its first member"
-    if isinstance(condition, AnyPath):
-        return f"{condition.levels[0].dimension}.{condition.levels[0].hierarchy} under {_clipped(condition.paths)}"
-    return f"{condition.level.full_name}: {_clipped(condition.filter.to_json())}"
-
-
-def _clipped(value: object) -> str:
-    """Return a filter in the words of a request, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -10,6 +10,7 @@ from app_framework.boot import ConfigProperties, Field
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.cube import ROWS_MAX
+from app_framework.olap.language import FORMS
 from app_framework.olap.manager import BATCH_MAX
 
 _TEXT = {"type": "string"}
@@ -42,9 +43,15 @@ _DIMENSION = {"anyOf": [*_HIERARCHY["anyOf"], _object({"hierarchies": _mapping(_
 _SHOWN = {"format": _TEXT, "folder": _TEXT, "visible": _VISIBLE, **_ABOUT}
 _FACTORS = {"type": "array", "items": _TEXT, "minItems": 2}
 _FRACTION = {"type": "number", "minimum": 0, "maximum": 1}
-_KINDS = {name: _FACTORS if known.factors > 1 else _TEXT for name, known in AGGREGATIONS.items()} | {FORMULA: _TEXT}
-_OPTIONS = {key: _TEXT for known in AGGREGATIONS.values() for key in known.columns} | {
-    key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions
+_KINDS = {
+    **{name: _FACTORS if known.factors > 1 else _TEXT for name, known in AGGREGATIONS.items()},
+    FORMULA: _TEXT,
+    **{key: dict(form.argument.schema) for key, form in FORMS.items()},
+}
+_OPTIONS = {
+    **{key: _TEXT for known in AGGREGATIONS.values() for key in known.columns},
+    **{key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions},
+    **{option.name: dict(option.shape.schema) for form in FORMS.values() for option in form.options},
 }
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
 _CUBE = {

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from app_framework.database.datatype import DataType
 from app_framework.database.sql import quote
+from app_framework.olap.cells import GROUPING, indented, key_expressions, listed, select_cells
+from app_framework.olap.frames import Frame
 from app_framework.olap.measure import FormulaMeasure, Measure
 from app_framework.olap.plan import QueryPlan
 from app_framework.olap.sorting import in_level_order, sort_key_columns
+from app_framework.olap.stages import StageWriter
 from app_framework.olap.where import ConditionWriter
 
-GROUPING = "#grouping"
 ROWS = "#rows"
 
 
@@ -56,6 +58,7 @@ class _Writer:
         self._plan = plan
         self._rows_max = rows_max
         self._counted = counted
+        self._source = "cells"
 
     @property
     def parameters(self) -> list[object]:
@@ -63,13 +66,18 @@ class _Writer:
 
     def statement(self) -> str:
         # Details and totals are read from the cells one after the other; they are aggregated once.
-        once = " MATERIALIZED" if self.grouped and self._plan.bounded else ""
-        return f"WITH cells AS{once} (\n{_indented(self._cells())}\n)\n{self._outer()}"
+        twice = self.grouped and self._plan.bounded
+        if self._plan.calculations is None:
+            return f"WITH cells AS{' MATERIALIZED' if twice else ''} (\n{indented(self._cells())}\n)\n{self._outer()}"
+        taken = [join.table.name for join in self._plan.tree.joins.values()]
+        stages = StageWriter(self._plan.calculations, self._where, self._source_of, taken)
+        tables, self._source = stages.write(2 if twice else 1)
+        return f"WITH {', '.join(tables)}\n{self._outer()}"
 
     def _cells(self) -> str:
         """Write the aggregation: one row per combination of members, and per total."""
         plan = self._plan
-        keys = self._key_expressions()
+        keys = key_expressions(plan.keys)
         columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(plan.keys, keys, strict=True)]
         columns += sort_key_columns([(key.name, key.level) for key in plan.keys], keys, grouped=self.grouped)
         columns += [f"{aggregate.sql} AS {quote(aggregate.name)}" for aggregate in plan.aggregates]
@@ -78,23 +86,15 @@ class _Writer:
             columns.append(f"GROUPING({', '.join(reversed(keys))}) AS {quote(GROUPING)}")
         if not plan.keys and not plan.aggregates:
             columns.append(f"count(*) AS {quote(ROWS)}")  # a formula over constants still has its one row
-        lines = [f"SELECT{_list(columns)}", f"FROM {plan.tree.from_clause(plan.joins)}"]
         conditions = [self._where.write(condition) for condition in plan.conditions]
-        if conditions:
-            lines.append("WHERE " + "\n  AND ".join(conditions))
-        if keys:
-            lines.append(f"GROUP BY {self._grouping_sets(keys)}")
-        return "\n".join(lines)
+        group_by = self._grouping_sets(keys) if keys else ""
+        return select_cells(columns, plan.tree.from_clause(plan.joins), conditions, group_by)
 
-    def _key_expressions(self) -> list[str]:
-        """Write the levels; two that read the same column stay two, or a subtotal could not roll up only one."""
-        expressions: list[str] = []
-        for key in self._plan.keys:
-            sql = key.level.sql
-            while sql in expressions:
-                sql = f"CASE WHEN true THEN {sql} END"
-            expressions.append(sql)
-        return expressions
+    def _source_of(self, frame: Frame) -> tuple[str, list[str]]:
+        """Write what a frame is aggregated from: only the tables that it reads itself."""
+        plan = self._plan
+        conditions = [] if frame.everything else [self._where.write(condition) for condition in plan.conditions]
+        return plan.tree.from_clause(plan.joins_of(frame)), conditions
 
     def _grouping_sets(self, keys: Sequence[str]) -> str:
         if self._plan.totals == "all":
@@ -111,16 +111,16 @@ class _Writer:
             columns.append(quote(GROUPING))
         if self._counted:
             columns.append(f"count(*) OVER () AS {quote(ROWS)}")
-        select = f"SELECT{_list(columns or ['*'])}"
+        select = f"SELECT{listed(columns or ['*'])}"
         if not plan.keys:
-            return f"{select}\nFROM cells"
+            return f"{select}\nFROM {self._source}"
         if not (plan.bounded and self.grouped):
-            return f"{select}\nFROM cells\nORDER BY {self._order()}{self._limit(plan.limit, plan.offset)}"
+            return f"{select}\nFROM {self._source}\nORDER BY {self._order()}{self._limit(plan.limit, plan.offset)}"
         limit = self._limit(plan.limit, plan.offset)
-        details = f"SELECT * FROM cells WHERE {quote(GROUPING)} = 0\nORDER BY {self._order()}{limit}"
-        totals = f"SELECT * FROM cells WHERE {quote(GROUPING)} <> 0"
+        details = f"SELECT * FROM {self._source} WHERE {quote(GROUPING)} = 0\nORDER BY {self._order()}{limit}"
+        totals = f"SELECT * FROM {self._source} WHERE {quote(GROUPING)} <> 0"
         # The limit counts detail rows; totals stand beside it.
-        kept = f"(\n{_indented(f'({details})')}\n  UNION ALL\n{_indented(f'({totals})')}\n) AS kept"
+        kept = f"(\n{indented(f'({details})')}\n  UNION ALL\n{indented(f'({totals})')}\n) AS kept"
         return f"{select}\nFROM {kept}\nORDER BY {self._order()}{self._limit(None, 0)}"
 
     def _order(self) -> str:
@@ -140,7 +140,7 @@ class _Writer:
         """Write the measure that is sorted by; a double that JSON can only write as null is sorted as null."""
         for measure in self._plan.measures:
             if measure.name == name:
-                sql = _value(measure)
+                sql = self._value(measure)
                 return f"CASE WHEN isfinite({sql}) THEN {sql} END" if measure.type.family == "float" else sql
         return quote(name)
 
@@ -149,7 +149,13 @@ class _Writer:
         return (f"\nLIMIT {min(bounds)}" if bounds else "") + (f"\nOFFSET {offset}" if offset else "")
 
     def _measure(self, measure: Measure) -> str:
-        return self._output(measure.name, _value(measure), measure.type)
+        return self._output(measure.name, self._value(measure), measure.type)
+
+    def _value(self, measure: Measure) -> str:
+        """Write a measure over the cells: its column, or a formula where no table has computed it before."""
+        if isinstance(measure, FormulaMeasure) and self._plan.calculations is None:
+            return measure.sql
+        return quote(measure.name)
 
     def _output(self, name: str, sql: str, kind: DataType) -> str:
         if kind.family == "zoned":
@@ -158,16 +164,3 @@ class _Writer:
         if kind.answered != kind:
             return f"CAST({sql} AS {kind.answered.sql}) AS {quote(name)}"
         return sql if sql == quote(name) else f"{sql} AS {quote(name)}"
-
-
-def _value(measure: Measure) -> str:
-    """Write a measure over the cells: a formula, or the aggregate's own column."""
-    return measure.sql if isinstance(measure, FormulaMeasure) else quote(measure.name)
-
-
-def _list(columns: Sequence[str]) -> str:
-    return f" {columns[0]}" if len(columns) == 1 else "\n  " + ",\n  ".join(columns)
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))

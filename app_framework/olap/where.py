@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import groupby
 
 from app_framework.database.datatype import DataType
+from app_framework.olap.condition import AnyPath, Condition, FirstMember, Predicate, Slice
 from app_framework.olap.dimension import Level
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.join import JoinTree
 from app_framework.olap.member import member_fits
 from app_framework.olap.ordering import NATURAL
-from app_framework.olap.plan import AnyPath, Condition, FirstMember, Predicate
 
 LIST_LONG = 20
 """From here on a list is bound as one array: 10,000 question marks take seconds, an array of them milliseconds."""
@@ -33,6 +33,8 @@ class ConditionWriter:
 
     def write(self, condition: Condition) -> str:
         """Return a condition as SQL."""
+        if isinstance(condition, Slice):
+            return self.write(condition.default)
         if isinstance(condition, FirstMember):
             return self._first_member(condition.level)
         if isinstance(condition, AnyPath):

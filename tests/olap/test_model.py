@@ -178,6 +178,40 @@ MISTAKES = """
           f4: {formula: "l_flag + x.y"}
           f5: {formula: "typo || 3 || interval '1 day'"}
           x.y: {count: l_line}
+      lost:
+        dimensions:
+          A: [l_flag, l_line]
+          B: {hierarchies: {H: [l_ship], V: {levels: [l_part], slicing: true}}}
+          W: [l_wrng]
+        measures:
+          n: {count: "*"}
+          t: {max: l_flag}
+          rank_of: {rank: nn, hierarchy: A}
+          rank_in: {rank: n, hierachy: A}
+          rank_none: {rank: n}
+          rank_how: {rank: n, hierarchy: C, ascending: yes please}
+          share_t: {share: t, hierarchy: A}
+          total_v: {total: n, hierarchy: V}
+          shift_in: {shift: n, level: l_lin, offset: far}
+          shift_at: {shift: n, level: l_flagg}
+          shift_part: {shift: n, level: l_flag, partition: l_line}
+          shift_wrong: {shift: n, level: l_wrng}
+          run_what: {cumulative: n, level: l_line, aggregate: summ}
+          run_text: {cumulative: t, level: l_line}
+          run_back: {cumulative: n, level: l_line, window: [3, 1]}
+          early: {date_shift: n, level: l_ship, by: 1 month}
+          earlier: {date_shift: n, level: l_ship, by: PT1H}
+          earliest: {date_shift: n, level: l_flag, by: P1M}
+          where_none: {filter: n, where: {}}
+          where_level: {filter: n, where: {l_flga: A, l_line: nine, l_ship: {form: 2024-01-01}}}
+          at_list: {at: n, members: {l_flag: [A, B]}}
+          at_level: {at: n, members: {flag: A, l_line: nine}}
+          per_text: {per: l_flag, aggregate: sum, of: n}
+          per_what: {per: [l_flag], aggregate: quantile, of: n}
+          per_of: {per: [l_flag], aggregate: sum, of: g1}
+          g1: {formula: per_of + 1}
+          rnk: {rnk: n, hierarchy: A}
+          f1: {formula: rank_in + shift_wrong}
       empty: {}
 """
 

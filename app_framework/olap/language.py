@@ -1,0 +1,140 @@
+"""How a model writes calculated measures: the key that says what one computes, and what it has to be told beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from app_framework.olap.period import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What may stand under a key.
+
+    Args:
+        words: what it is, as a problem says it: ``a text``.
+        accepts: whether a value read from YAML is one.
+        schema: the same in JSON schema.
+    """
+
+    words: str
+    accepts: Callable[[object], bool]
+    schema: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A key beside the one that says what is computed."""
+
+    name: str
+    shape: Shape
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one calculation is written.
+
+    Args:
+        key: the key that says what is computed.
+        argument: what stands under it; the name of a measure in all but one.
+        measure: the key under which the measure stands, that one itself in all but one.
+    """
+
+    key: str
+    options: tuple[Option, ...]
+    argument: Shape
+    measure: str
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_offset(value: object) -> bool:
+    return _is_integer(value) and abs(int(str(value))) <= STEPS_MAX
+
+
+def _is_window(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    first, last = value
+    if not all(end is None or _is_offset(end) for end in value):
+        return False
+    return first is None or last is None or first <= last
+
+
+def _is_levels(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(_is_text(item) for item in value)
+
+
+def _is_filters(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value)
+
+
+def _is_members(value: object) -> bool:
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return not any(isinstance(member, Mapping | list | tuple) for member in value.values())
+
+
+STEPS_MAX = 1_000_000
+"""The farthest that a shift or a window reaches, in members."""
+
+_TEXT = {"type": "string"}
+_STEPS = {"type": ["integer", "null"], "minimum": -STEPS_MAX, "maximum": STEPS_MAX}
+MEASURE = Shape("the name of a measure", _is_text, _TEXT)
+LEVEL = Shape("the name of a level", _is_text, _TEXT)
+HIERARCHY = Shape("the name of a hierarchy", _is_text, _TEXT)
+AGGREGATE = Shape("the name of an aggregation", _is_text, _TEXT)
+FLAG = Shape("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
+OFFSET = Shape(
+    f"a number of members, at most {STEPS_MAX:,}",
+    _is_offset,
+    {"type": "integer", "minimum": -STEPS_MAX, "maximum": STEPS_MAX},
+)
+WINDOW = Shape(
+    "two numbers of members, first and last, each counted from the member itself, or null for no end: [-2, 0]",
+    _is_window,
+    {"type": "array", "items": _STEPS, "minItems": 2, "maxItems": 2},
+)
+LEVELS = Shape("a list of levels", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
+FILTERS = Shape("a mapping of levels to filters", _is_filters, {"type": "object", "minProperties": 1})
+MEMBERS = Shape("a mapping of levels to a member each", _is_members, {"type": "object", "minProperties": 1})
+PERIOD = Shape(
+    "a period of ISO 8601 such as P1M, P1Y or P7D",
+    lambda value: isinstance(value, str) and Period.parse(value) is not None,
+    _TEXT,
+)
+
+
+def _forms() -> dict[str, Form]:
+    hierarchy, level = Option("hierarchy", HIERARCHY, True), Option("level", LEVEL, True)
+    aggregate, partition = Option("aggregate", AGGREGATE, True), Option("partition", LEVEL)
+    options: dict[str, tuple[Option, ...]] = {
+        "filter": (Option("where", FILTERS, True),),
+        "at": (Option("members", MEMBERS, True),),
+        "total": (hierarchy,),
+        "share": (hierarchy,),
+        "parent_value": (hierarchy,),
+        "parent_share": (hierarchy,),
+        "rank": (hierarchy, Option("ascending", FLAG)),
+        "siblings": (hierarchy, aggregate, Option("exclude_self", FLAG)),
+        "shift": (level, Option("offset", OFFSET), Option("strict", FLAG), partition),
+        "cumulative": (level, Option("aggregate", AGGREGATE), Option("window", WINDOW), partition),
+        "date_shift": (level, Option("by", PERIOD, True)),
+        "max_member": (level,),
+        "min_member": (level,),
+    }
+    forms = {key: Form(key, known, MEASURE, key) for key, known in options.items()}
+    return forms | {"per": Form("per", (aggregate, Option("of", MEASURE, True)), LEVELS, "of")}
+
+
+FORMS: Mapping[str, Form] = MappingProxyType(_forms())
+"""The forms of calculated measures by their key."""
