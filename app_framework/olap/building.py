@@ -227,9 +227,15 @@ class _CubeBuilder:
             for level in hierarchy.levels
         }
         measures = {measure.name: measure.path[:-1] for measure in self._cube.measures}
-        for name in measures.keys() & levels.keys():
-            text = f"{name!r} is a level and a measure; answers could not tell them apart."
-            self._reader.add(measures[name], "DUPLICATE_NAME", text, of_key=True)
+        known = {name.lower(): name for name in levels}
+        for name, path in measures.items():
+            other = known.setdefault(name.lower(), name)
+            if name in levels:
+                text = f"{name!r} is a level and a measure; answers could not tell them apart."
+                self._reader.add(path, "DUPLICATE_NAME", text, of_key=True)
+            elif other != name:
+                text = f"{name!r} and {other!r} differ in nothing but case, and columns of the engine do not."
+                self._reader.add(path, "DUPLICATE_NAME", text, of_key=True)
         for name, path in [*levels.items(), *measures.items()]:
             if name == RESERVED or not name.strip():
                 text = f"nothing can be called {name!r}: answers have a column of that name."
