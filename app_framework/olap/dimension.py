@@ -93,3 +93,8 @@ class Dimension:
 
     def __repr__(self) -> str:
         return f"<Dimension {self.name}: {', '.join(h.name for h in self.hierarchies)}>"
+
+
+def place_of(level: Level) -> tuple[str, str]:
+    """Return the dimension and hierarchy that a level belongs to."""
+    return level.dimension, level.hierarchy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app_framework.database.datatype import BIGINT
 from app_framework.database.expression import Expression, Name, UnknownNameError
 from app_framework.database.sql import quote
 from app_framework.errors import near_matches
@@ -11,6 +12,11 @@ from app_framework.olap.definition import CubeDefinition, MeasureDefinition
 from app_framework.olap.expressions import ExpressionReader
 from app_framework.olap.language import FORMS
 from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
+
+DEPTH_MAX = 50
+"""How far measures may build on each other."""
+
+_SOME_NUMBER = Measure("-", "sum", "-", BIGINT, "mergeable")
 
 
 class FormulaBuilder:
@@ -39,6 +45,7 @@ class FormulaBuilder:
         self._calculations = calculations
         self._expressions: dict[str, Expression] = {}
         self._failed: set[str] = set()
+        self._depths: dict[str, int] = {}
         self._open: list[str] = []
         self._unusable: set[str] = set()
 
@@ -52,22 +59,28 @@ class FormulaBuilder:
         if name in self._measures or name in self._failed or definition.kind not in (FORMULA, *FORMS):
             return
         built = self._formula(definition) if definition.kind == FORMULA else self._calculated(definition)
-        if built is None:
+        depth = 1 + max((self._depths.get(used, 0) for used in built.uses), default=0) if built else 0
+        if depth > DEPTH_MAX:
+            text = f"measure {name!r} builds on measures that build on others, more than {DEPTH_MAX} deep."
+            self._reader.add(definition.path, "TOO_DEEP", text)
+        if built is None or depth > DEPTH_MAX:
             self._failed.add(name)
         else:
             self._measures[name] = built
+            self._depths[name] = depth
 
     def _calculated(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        of: Measure | None = None
         self._open.append(definition.name)
         try:
             of = self._used(definition.argument)
         except UnknownNameError as error:
             path = (*definition.path[:-1], FORMS[definition.kind].measure)
             self._reader.add(path, "UNKNOWN_MEASURE", f"{error.reason}.", error.near, word=error.word)
-            return None
-        finally:
-            self._open.pop()
-        return None if of is None else self._calculations.build(definition, of)
+        self._open.pop()
+        # What else is wrong with it is told too; numbers fit everything that a calculation may ask of a measure.
+        built = self._calculations.build(definition, of or _SOME_NUMBER)
+        return built if of is not None else None
 
     def _formula(self, definition: MeasureDefinition) -> FormulaMeasure | None:
         self._open.append(definition.name)

@@ -21,11 +21,14 @@ from app_framework.olap.calculation import (
     Filtered,
     Per,
     Shift,
-    walked_levels,
 )
 from app_framework.olap.condition import Condition, Slice, levels_of, shown
-from app_framework.olap.dimension import Hierarchy, Level
+from app_framework.olap.dimension import Hierarchy, Level, place_of
+from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure, Measure
+
+VIEWS_MAX = 200
+"""How many views of its cells a question may need: filters within filters multiply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,8 @@ class View:
     def of(self, calculation: Calculation) -> View:
         """Return the view in which the measure of a calculation is computed."""
         if isinstance(calculation, Filtered | At):
-            told = {_place(level) for condition in calculation.conditions for level in levels_of(condition)}
-            kept = [c for c in self.context if not (isinstance(c, Slice) and _place(c.level) in told)]
+            told = {place_of(level) for condition in calculation.conditions for level in levels_of(condition)}
+            kept = [c for c in self.context if not (isinstance(c, Slice) and place_of(c.level) in told)]
             return View(self.frame, (*kept, *calculation.conditions))
         if isinstance(calculation, Per):
             return View(self.frame.plus(calculation.levels), self.context)
@@ -213,6 +216,9 @@ class CalculationPlan:
         needs = self.frames.setdefault(view.frame, FrameNeeds())
         needs.groupings.update(groupings)
         self.views.setdefault(view, {})
+        if len(self.views) > VIEWS_MAX:
+            text = f"these measures look at the rows in more than {VIEWS_MAX} ways; ask for fewer at once."
+            raise QueryError.of([QueryProblem(INVALID_QUERY, "measures", text)])
         return needs
 
     def _require(self, view: View, name: str, groupings: set[int]) -> None:
@@ -251,66 +257,6 @@ def asked_groupings(keys: int, totals: str) -> frozenset[int]:
     if totals == "all":
         return frozenset(every >> length << length for length in range(keys + 1))
     return frozenset({0, every} if totals == "grand" else {0})
-
-
-def is_calculated(measure: Measure, known: Mapping[str, Measure]) -> bool:
-    """Return whether a measure needs more than its own cell."""
-    if isinstance(measure, FormulaMeasure):
-        return any(isinstance(known[name], CalculatedMeasure) for name in measure.uses)
-    return isinstance(measure, CalculatedMeasure)
-
-
-def lifted_levels(names: Iterable[str], known: Mapping[str, Measure]) -> set[tuple[str, str]]:
-    """Return the hierarchies, each after its dimension, whose members measures choose themselves."""
-    lifted: set[tuple[str, str]] = set()
-    for measure in (known[name] for name in names):
-        if isinstance(measure, CalculatedMeasure) and isinstance(measure.calculation, Filtered | At):
-            lifted |= {_place(level) for c in measure.calculation.conditions for level in levels_of(c)}
-        if isinstance(measure, FormulaMeasure | CalculatedMeasure):
-            lifted |= lifted_levels(measure.uses, known)
-    return lifted
-
-
-def missing_levels(name: str, known: Mapping[str, Measure], levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    """Return the levels that a measure walks along and that a query with these levels leaves out.
-
-    They are needed where the query names one so fine in the hierarchy: the walk would not know where it is.
-    """
-    measure = known[name]
-    if isinstance(measure, FormulaMeasure):
-        found = [level for used in measure.uses for level in missing_levels(used, known, levels)]
-        return tuple(dict.fromkeys(found))
-    if not isinstance(measure, CalculatedMeasure):
-        return ()
-    calculation = measure.calculation
-    walked = (
-        [level for level in walked_levels(calculation) if level not in levels] if _walks(calculation, levels) else []
-    )
-    within = _levels_within(calculation, levels)
-    return tuple(dict.fromkeys([*walked, *missing_levels(calculation.of, known, within)]))
-
-
-def _walks(calculation: Calculation, levels: tuple[Level, ...]) -> bool:
-    """Return whether a query with these levels goes down to the one that a calculation walks along, or below."""
-    return any(
-        _place(other) == _place(level) and other.ordinal >= level.ordinal
-        for level in walked_levels(calculation)[-1:]
-        for other in levels
-    )
-
-
-def _levels_within(calculation: Calculation, levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    """Return the levels of the cells in which a calculation reads its measure."""
-    if isinstance(calculation, At):
-        away = {(hierarchy.dimension, hierarchy.name) for hierarchy in calculation.hierarchies}
-        return tuple(level for level in levels if _place(level) not in away)
-    if isinstance(calculation, Per):
-        return (*levels, *calculation.levels)
-    return (*levels, calculation.level) if isinstance(calculation, ExtremeMember) else levels
-
-
-def _place(level: Level) -> tuple[str, str]:
-    return level.dimension, level.hierarchy
 
 
 def _names(keys: Iterable[Key]) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from app_framework.errors import near_matches
 from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
-from app_framework.olap.dimension import Hierarchy, Level
+from app_framework.olap.dependence import is_calculated, lifted_hierarchies, missing_levels
+from app_framework.olap.dimension import Hierarchy, Level, place_of
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -20,15 +21,7 @@ from app_framework.olap.errors import (
     QueryProblem,
 )
 from app_framework.olap.filter import In, StartsWith
-from app_framework.olap.frames import (
-    CalculationPlan,
-    Frame,
-    Key,
-    asked_groupings,
-    is_calculated,
-    lifted_levels,
-    missing_levels,
-)
+from app_framework.olap.frames import CalculationPlan, Frame, Key, asked_groupings
 from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.model import CubeModel
@@ -332,8 +325,8 @@ class _Planner:
 
     def _lifted(self, slices: list[Predicate | FirstMember], measures: list[Measure]) -> list[Predicate | FirstMember]:
         """Return the defaults of slicing hierarchies that hold for some of the measures only."""
-        chosen = lifted_levels([measure.name for measure in measures], self._model.measures) if slices else set()
-        return [slice_ for slice_ in slices if (slice_.level.dimension, slice_.level.hierarchy) in chosen]
+        chosen = lifted_hierarchies([measure.name for measure in measures], self._model.measures) if slices else set()
+        return [slice_ for slice_ in slices if place_of(slice_.level) in chosen]
 
     def _calculations(
         self, keys: tuple[Key, ...], measures: list[Measure], slices: tuple[Slice, ...]

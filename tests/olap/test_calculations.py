@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app_framework.database import Database, Source, Table
-from app_framework.olap import Cube, CubeDefinition, CubeQuery, MeasureOverflowError, QueryError
+from app_framework.olap import Cube, CubeDefinition, CubeQuery, MeasureOverflowError, ModelError, QueryError
 
 COLUMNS = {"year": "integer", "month": "integer", "day": "date", "kind": "varchar", "item": "varchar", "x": "bigint"}
 SALES = """2024,1,2024-01-31,hot,tea,4
@@ -302,6 +302,24 @@ def test_a_walk_is_refused_with_the_levels_that_the_question_leaves_out(cube: Ca
     ]
     assert "name Time.Time.year, Time.Time.month in `levels`" in str(caught.value.problems[1])
     assert built.check(CubeQuery(measures=["doubled"], levels=["item"])) == ()
+
+
+def test_measures_build_on_each_other_within_bounds(cube: Callable[..., Cube]) -> None:
+    """However the model is written, it is refused before a program runs out of stack or a statement of size."""
+    chain = {f"m{i + 1}": {"rank": f"m{i}", "hierarchy": "Item"} for i in range(60)}
+    with pytest.raises(ModelError, match=r"'m51' builds on measures .* more than 50 deep"):
+        cube(m0={"sum": "x"}, **chain)
+    built = cube(m0={"sum": "x"}, **dict([*chain.items()][:50]))
+    assert len(built.query_sync(CubeQuery(measures=["m50"], levels=["item"], totals="grand"))) == 5
+
+    doubling: dict[str, Mapping[str, object]] = {"f0": {"share": "x", "hierarchy": "Item"}}
+    for i in range(8):
+        doubling[f"a{i}"] = {"filter": f"f{i}", "where": {"year": 2024}}
+        doubling[f"b{i}"] = {"filter": f"f{i}", "where": {"year": 2025}}
+        doubling[f"f{i + 1}"] = {"cumulative": f"s{i}", "level": "item"}
+        doubling[f"s{i}"] = {"formula": f"a{i} + b{i}"}
+    with pytest.raises(QueryError, match="in more than 200 ways"):
+        cube(**doubling).plan(CubeQuery(measures=["f8"], levels=["item"]))
 
 
 def test_what_a_calculated_measure_cannot_hold_is_an_error_that_names_it(cube: Callable[..., Cube]) -> None:

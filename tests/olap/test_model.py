@@ -268,6 +268,14 @@ def test_what_follows_from_a_mistake_is_not_told_beside_it(database: Database) -
     assert (problem.code, problem.near[0]) == ("UNKNOWN_COLUMN", "l_line")
 
 
+def test_names_that_differ_in_case_alone_are_refused(database: Database) -> None:
+    """The engine would answer with one column for both."""
+    measures = {"lines": {"count": "*"}, "Lines": {"sum": "l_line"}, "L_FLAG": {"max": "l_flag"}}
+    problems = refused(database, {"D": ["l_flag"]}, measures)
+    assert [problem.split(": ")[0] for problem in problems] == ["cubes.c.measures.Lines", "cubes.c.measures.L_FLAG"]
+    assert "'Lines' and 'lines' differ in nothing but case" in problems[0]
+
+
 def test_a_base_that_is_wrong_for_several_cubes_is_told_once(database: Database) -> None:
     schema = {"base": "lineitm", "cubes": {name: {"measures": {"n": {"count": "*"}}} for name in "ab"}}
     with pytest.raises(ModelError) as caught:
