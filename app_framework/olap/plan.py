@@ -15,7 +15,6 @@ from app_framework.errors import near_matches
 from app_framework.olap.dimension import Hierarchy, Level
 from app_framework.olap.errors import (
     INVALID_QUERY,
-    UNKNOWN_BRANCH,
     UNKNOWN_LEVEL,
     UNKNOWN_MEASURE,
     QueryError,
@@ -26,7 +25,7 @@ from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.member import MemberError, parse_member
 from app_framework.olap.model import CubeModel
-from app_framework.olap.query import MASTER, CubeQuery, Order, Totals
+from app_framework.olap.query import CubeQuery, Order, Totals
 
 T = TypeVar("T", Level, Hierarchy)
 
@@ -171,8 +170,6 @@ class _Planner:
         conditions = [c for name, f in query.filters.items() if (c := self._condition(name, f)) is not None]
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
-        if query.branch != MASTER:
-            self._add(UNKNOWN_BRANCH, "branch", f"there is no branch {query.branch!r}.", (MASTER,))
         if self._problems:
             raise QueryError.of(self._problems)
         aggregates = self._aggregates(measures)
