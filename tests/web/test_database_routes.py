@@ -257,6 +257,9 @@ def test_an_unknown_table_is_404_with_what_is_near(client: Client) -> None:
 def test_writing_needs_a_writer() -> None:
     doors = Doors()
     assert {doors.needs("POST", f"/database/tables/sales/{door}") for door in ("rows", "delete")} == {Role.WRITER}
+    changes = [("POST", ""), ("DELETE", "/b"), ("POST", "/b/fast-forward")]
+    assert {doors.needs(method, f"/database/branches{path}") for method, path in changes} == {Role.WRITER}
+    assert doors.needs("GET", "/database/branches") is Role.READER
 
 
 def test_a_branch_is_made_changed_asked_and_taken_over(client: Client, context: ApplicationContext) -> None:
