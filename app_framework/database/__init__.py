@@ -10,6 +10,8 @@ from app_framework.database.changes import BadRow, Change, Commit, Condition, De
 from app_framework.database.database import Database, DatabaseLimits
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import (
+    BranchConflictError,
+    BranchExistsError,
     DatabaseError,
     DatabaseLockedError,
     EngineError,
@@ -17,6 +19,7 @@ from app_framework.database.errors import (
     InvalidRowsError,
     ModelError,
     ModelProblem,
+    NoSuchBranchError,
     OverloadedError,
     QueryTimeoutError,
     ResultTooLargeError,
@@ -30,9 +33,13 @@ from app_framework.database.expression import Expression, ExpressionParser
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.source import Source
 from app_framework.database.stream import RowStream
+from app_framework.database.version import Branch
 
 __all__ = [
     "BadRow",
+    "Branch",
+    "BranchConflictError",
+    "BranchExistsError",
     "Change",
     "Column",
     "Commit",
@@ -51,6 +58,7 @@ __all__ = [
     "InvalidRowsError",
     "ModelError",
     "ModelProblem",
+    "NoSuchBranchError",
     "OverloadedError",
     "QueryTimeoutError",
     "Reference",

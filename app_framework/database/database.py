@@ -11,6 +11,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock, SystemClock
+from app_framework.database.branches import MASTER
 from app_framework.database.changes import Change, Commit, OnError
 from app_framework.database.errors import DatabaseError, ModelError, TooManyCommitsError, TooManyStreamsError
 from app_framework.database.expression import ExpressionParser
@@ -22,6 +23,7 @@ from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.stream import RowStream
+from app_framework.database.version import Branch
 from app_framework.database.writing import Writer
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class DatabaseLimits:
         commit_queue_size: how many commits may wait for the one that is made.
         commit_timeout_s: how long a commit may take when the caller does not say, waiting included.
         versions_kept: how many versions can be read, the newest included.
+        branches_max: how many branches there may be beside master.
     """
 
     threads: int | None = None
@@ -55,6 +58,7 @@ class DatabaseLimits:
     commit_queue_size: int = 16
     commit_timeout_s: float = 120.0
     versions_kept: int = 10
+    branches_max: int = 16
 
 
 class Database:
@@ -71,6 +75,7 @@ class Database:
         tables: Mapping[str, TableSchema],
         references: tuple[Reference, ...],
         versions: tuple[int, ...],
+        branches: Mapping[str, Branch],
         limits: DatabaseLimits,
         clock: Clock,
         rejects: Path | None,
@@ -79,9 +84,16 @@ class Database:
         self.references = references
         self.limits = limits
         self._engine = engine
-        self._snapshots = Snapshots(versions, self.tables, clock)
-        keep = limits.versions_kept
-        self._writer = Writer(self.tables, references, self._snapshots, clock, keep=keep, rejects=rejects)
+        self._snapshots = Snapshots(versions, branches, self.tables, clock)
+        self._writer = Writer(
+            self.tables,
+            references,
+            self._snapshots,
+            clock,
+            keep=limits.versions_kept,
+            branches_max=limits.branches_max,
+            rejects=rejects,
+        )
         self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
         self._streams: set[RowStream] = set()
         self._commits = QueryPool(
@@ -124,9 +136,9 @@ class Database:
             _make_folder(Path(path))
         engine = Engine(str(path), threads=limits.threads, memory_limit=limits.memory_limit)
         try:
-            loaded, checked, versions = _load(engine, tuple(tables), references, clock)
+            loaded = _load(engine, tuple(tables), references, clock, limits.versions_kept)
             engine.seal()
-            return cls(engine, loaded, checked, versions, limits, clock, Path(rejects) if rejects else None)
+            return cls(engine, *loaded, limits, clock, Path(rejects) if rejects else None)
         except BaseException:
             engine.close()
             raise
@@ -161,7 +173,11 @@ class Database:
         return self._pool.submit(job, timeout_s or self.limits.query_timeout_s)
 
     def submit_stream(
-        self, opened: Callable[[RowStream, DataView], T], timeout_s: float | None = None, version: int | None = None
+        self,
+        opened: Callable[[RowStream, DataView], T],
+        timeout_s: float | None = None,
+        version: int | None = None,
+        branch: str = MASTER,
     ) -> Ticket[T]:
         """Put a job in the line that opens a stream, which outlives it; whoever gets the result closes the stream.
 
@@ -169,6 +185,7 @@ class Database:
             opened: gets the stream, and what stands for the tables in the version that it sees.
             timeout_s: how long the stream may live.
             version: the version to see; the newest unless given.
+            branch: where to look.
 
         Raises:
             OverloadedError: too many queries run or wait; from the ticket, too many streams are open.
@@ -179,7 +196,7 @@ class Database:
         def job(cursor: Cursor) -> T:
             stream = RowStream(cursor, seconds)
             try:
-                result = opened(stream, self._snapshots.view(cursor, version))
+                result = opened(stream, self._snapshots.view(cursor, version, branch))
                 self._keep(stream)
             except BaseException:
                 stream.close()
@@ -198,31 +215,73 @@ class Database:
         """The data versions that can be read, the newest last."""
         return self._snapshots.kept
 
-    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None) -> T:
+    @property
+    def branches(self) -> Mapping[str, Branch]:
+        """The branches beside master, by name."""
+        return self._snapshots.branches
+
+    def create_branch(self, name: str, base: int | None = None) -> Ticket[Branch]:
+        """Lay a branch over a version of master, the newest unless given; wait for the ticket.
+
+        Raises:
+            BranchConflictError, VersionGoneError: from the ticket: it cannot be made.
+        """
+        return self._commit_job(lambda cursor: self._writer.create_branch(cursor, name, base))
+
+    def delete_branch(self, name: str) -> Ticket[Branch]:
+        """Remove a branch; wait for the ticket.
+
+        Raises:
+            NoSuchBranchError: from the ticket: there is none.
+        """
+        return self._commit_job(lambda cursor: self._writer.delete_branch(cursor, name))
+
+    def fast_forward(self, name: str, expected: int | None = None) -> Ticket[Branch]:
+        """Make master what a branch is, in one commit; wait for the ticket.
+
+        Args:
+            name: the branch.
+            expected: the version of the branch that is meant, when another one shall not be taken.
+
+        Raises:
+            BranchConflictError: from the ticket: master was changed since the branch was made, or the branch was.
+        """
+        return self._commit_job(lambda cursor: self._writer.fast_forward(cursor, name, expected))
+
+    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None, branch: str = MASTER) -> T:
         """Run, inside a job, statements that all see one version, while commits go on.
 
         Args:
             cursor: the job's.
             job: gets what stands for the tables in that version; it may run twice, and not after an error.
             version: the version to see; the newest unless given.
+            branch: where to look.
 
         Raises:
-            VersionGoneError: it is not kept.
+            VersionGoneError, NoSuchBranchError: it is not there to be seen.
         """
-        return self._snapshots.read(cursor, job, version)
+        return self._snapshots.read(cursor, job, version, branch)
 
     def submit_commit(
-        self, changes: Sequence[Change], *, on_error: OnError = "refuse", timeout_s: float | None = None
+        self,
+        changes: Sequence[Change],
+        *,
+        branch: str = MASTER,
+        on_error: OnError = "refuse",
+        timeout_s: float | None = None,
     ) -> Ticket[Commit]:
         """Put a commit in the writer's line; see `commit`."""
         changes = tuple(changes)
         self._writer.check(changes, on_error)
-        return self._commits.submit(
-            lambda cursor: self._writer.commit(cursor, changes, on_error), timeout_s or self.limits.commit_timeout_s
-        )
+        return self._commit_job(lambda cursor: self._writer.commit(cursor, changes, on_error, branch), timeout_s)
 
     def commit(
-        self, changes: Sequence[Change], *, on_error: OnError = "refuse", timeout_s: float | None = None
+        self,
+        changes: Sequence[Change],
+        *,
+        branch: str = MASTER,
+        on_error: OnError = "refuse",
+        timeout_s: float | None = None,
     ) -> Commit:
         """Change tables, in one transaction that is a version of its own; waits in this thread.
 
@@ -230,6 +289,7 @@ class Database:
 
         Args:
             changes: what to do, in this order.
+            branch: where.
             on_error: whether a row with a problem refuses the commit, or is left out and kept in a file.
             timeout_s: how long it may take, waiting included.
 
@@ -237,7 +297,7 @@ class Database:
             UnknownTableError, InvalidRowsError: it cannot be made; nothing was changed.
             TooManyCommitsError, QueryTimeoutError: not now, or not in time.
         """
-        return self.submit_commit(changes, on_error=on_error, timeout_s=timeout_s).result()
+        return self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s).result()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""
@@ -287,6 +347,9 @@ class Database:
             self._streams.add(stream)
         stream.when_closed(lambda: self._streams.discard(stream))
 
+    def _commit_job(self, job: Callable[[Cursor], T], timeout_s: float | None = None) -> Ticket[T]:
+        return self._commits.submit(job, timeout_s or self.limits.commit_timeout_s)
+
     def _parse(self, sql: str) -> dict[str, object]:
         with self._catalog_lock:
             return self._catalog.parse(sql)
@@ -308,8 +371,8 @@ class Database:
 
 
 def _load(
-    engine: Engine, tables: Sequence[Table], references: Sequence[str | Reference], clock: Clock
-) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], tuple[int, ...]]:
+    engine: Engine, tables: Sequence[Table], references: Sequence[str | Reference], clock: Clock, keep: int
+) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], tuple[int, ...], Mapping[str, Branch]]:
     cursor = engine.cursor()
     try:
         loader = Loader(cursor, clock)
@@ -322,8 +385,9 @@ def _load(
             problems += check_rows(cursor, held, tables, check.references)
             if problems:
                 raise ModelError(problems)
-            versions = loader.versions()
-        return loaded, checked, versions
+            versions = loader.versions(keep, loaded)
+            branches = loader.branches()
+        return loaded, checked, versions, branches
     finally:
         cursor.close()
 

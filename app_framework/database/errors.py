@@ -9,6 +9,9 @@ UserError
 │   └── TooManyCommitsError                as many commits wait as may
 ├── InvalidRowsError       INVALID_ROWS  rows do not fit their table: every problem with its row and column
 ├── UnknownTableError      UNKNOWN_TABLE  there is no table of that name
+├── NoSuchBranchError      UNKNOWN_BRANCH  there is no branch of that name
+├── BranchConflictError    CONFLICT    a branch or what it is laid over is not what it was thought to be
+│   └── BranchExistsError  ALREADY_EXISTS  there is a branch of that name already
 ├── VersionGoneError       UNKNOWN_VERSION  a version is not kept any more, or never was
 └── ResultTooLargeError    TOO_LARGE   the answer holds more rows, or needs more memory, than allowed
 FrameworkError
@@ -252,6 +255,56 @@ class UnknownTableError(UserError):
     def __str__(self) -> str:
         hint = did_you_mean(self.near)
         return f"There is no table {self.name!r}." + (f" {hint}?" if hint else "")
+
+
+class NoSuchBranchError(UserError):
+    """There is no branch of that name.
+
+    Attributes:
+        name: the name asked for.
+        near: the branches that were probably meant.
+    """
+
+    code = "UNKNOWN_BRANCH"
+    field = "branch"
+
+    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.name = name
+        self.near = near
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.near)
+        return f"There is no branch {self.name!r}." + (f" {hint}?" if hint else "")
+
+
+class BranchConflictError(UserError):
+    """A branch, or what it is laid over, is not what it was thought to be; nothing was changed.
+
+    Attributes:
+        name: the branch.
+        reason: what is in the way, and what to do.
+    """
+
+    code = "CONFLICT"
+    field = "branch"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__()
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"Branch {self.name!r}: {self.reason}."
+
+
+class BranchExistsError(BranchConflictError):
+    """There is a branch of that name already."""
+
+    code = "ALREADY_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "there is one of that name already")
 
 
 class VersionGoneError(UserError):

@@ -8,7 +8,7 @@ whoever reads the newest version reads what he read before; only a reader of an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 FROM, TO = "#from", "#to"
 """The versions a row is in: from the one, null being since the table was loaded, to before the other."""
 
-HIDDEN = (FROM, TO)
+ID = "#id"
+"""What tells rows apart that are equal, so that a branch can leave one of them out."""
+
+HIDDEN = (FROM, TO, ID)
 PREFIX = "#"
 """How the tables behind a view begin; no table of a model does."""
 
@@ -71,6 +74,7 @@ def remember(cursor: Cursor, table: TableSchema) -> None:
     columns = names(table.columns)
     cursor.execute(f"ALTER TABLE {quote(table.name)} RENAME TO {held(table)}")
     cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(FROM)} BIGINT")
+    cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(ID)} BIGINT DEFAULT nextval('{META}.rows')")
     cursor.execute(f"CREATE TABLE {past(table)} AS SELECT *, 0::BIGINT AS {quote(TO)} FROM {held(table)} LIMIT 0")
     cursor.execute(f"CREATE VIEW {quote(table.name)} AS SELECT {columns} FROM {held(table)}")
 
@@ -94,18 +98,21 @@ def close_rows(cursor: Cursor, table: TableSchema, condition: str, parameters: t
     return deleted if isinstance(deleted, int) else 0
 
 
-def compact(cursor: Cursor, table: TableSchema, oldest: int) -> None:
-    """Remove the rows that left before the oldest kept version."""
-    cursor.execute(f"DELETE FROM {past(table)} WHERE {quote(TO)} <= {oldest}")
+def compact(cursor: Cursor, table: TableSchema, needed: Sequence[int]) -> None:
+    """Remove the rows that left before any of the versions that are needed."""
+    seen = f"({quote(FROM)} IS NULL OR {quote(FROM)} <= version) AND {quote(TO)} > version"
+    versions = "SELECT unnest(CAST(? AS BIGINT[])) AS version"
+    cursor.execute(f"DELETE FROM {past(table)} WHERE NOT EXISTS (SELECT 1 FROM ({versions}) WHERE {seen})", [[*needed]])
 
 
 def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> DataView:
     """Return what a reader of an older version sees."""
-    return DataView(version, {name: _rows_at(tables[name], version) for name in remembering(cursor) if name in tables})
+    return DataView(version, {name: rows_at(tables[name], version) for name in remembering(cursor) if name in tables})
 
 
-def _rows_at(table: TableSchema, version: int) -> str:
-    columns, came = names(table.columns), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
+def rows_at(table: TableSchema, version: int, *further: str) -> str:
+    """Return the rows of a table that remembers, as they were in a version, as SQL; `further` are columns of ours."""
+    columns, came = names([*table.columns, *further]), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
     return (
         f"(SELECT {columns} FROM {held(table)} WHERE {came}"
         f" UNION ALL SELECT {columns} FROM {past(table)} WHERE {came} AND {quote(TO)} > {version})"

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app_framework.clock import Clock
+from app_framework.database.branches import Overlay
 from app_framework.database.datatype import DataType, UnknownTypeError
 from app_framework.database.errors import DatabaseError, ModelProblem
 from app_framework.database.history import HIDDEN, PREFIX, forget, remembering, tables_of
 from app_framework.database.schema import Column, Table, TableSchema
 from app_framework.database.source import MissingFileError, Source, fingerprint, shown
 from app_framework.database.sql import quote
-from app_framework.database.version import META, Ledger
+from app_framework.database.version import META, Branch, Ledger
 from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Loader:
     Attributes:
         problems: what is wrong so far; the caller commits only when there is nothing.
         changed: whether anything was created or replaced.
+        replaced: whether rows that were there are there no more.
     """
 
     def __init__(self, cursor: Cursor, clock: Clock) -> None:
         self.problems: list[ModelProblem] = []
         self.changed = False
+        self.replaced = False
         self._cursor = cursor
         self._ledger = Ledger(cursor, clock)
         self._ledger.prepare()
@@ -58,11 +61,18 @@ class Loader:
         """Return the tables that are there to be looked into; a load that failed took those before it along."""
         return tables_of(self._cursor)
 
-    def versions(self) -> tuple[int, ...]:
-        """Return the versions that can be read: only a new one when anything was loaded."""
-        if self.changed or not self._ledger.version():
+    def versions(self, keep: int, tables: Mapping[str, TableSchema]) -> tuple[int, ...]:
+        """Return the versions that can be read: a new one when anything was loaded, only that when it took a place."""
+        if self.replaced or not self._ledger.version():
+            for branch in self._ledger.branches().values():
+                Overlay(self._cursor, branch, tables).remove()
+                self._ledger.remove_branch(branch.name)
             return self._ledger.advance()
-        return self._ledger.kept()
+        return self._ledger.advance(keep) if self.changed else self._ledger.kept()
+
+    def branches(self) -> dict[str, Branch]:
+        """Return the branches that are left."""
+        return self._ledger.branches()
 
     def _named(self, tables: Iterable[Table]) -> list[Table]:
         """Return the tables whose names SQL can tell apart."""
@@ -128,6 +138,7 @@ class Loader:
         select = self._select(table, source, types, paths)
         if select is None:
             return
+        self.replaced |= table.name in self._present
         if table.name in self._remembering:
             forget(self._cursor, table.name)
         self._cursor.execute(f"CREATE OR REPLACE TABLE {quote(table.name)} AS {select}")

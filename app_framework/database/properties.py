@@ -94,6 +94,7 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
         default=16, ge=0, description="Commits that may wait for the one that is made; a further one answers 429."
     )
     commit_timeout: Duration = Field(default="2m", description="Time of a commit, waiting included.")
+    max_branches: int = Field(default=16, ge=0, le=1_000, description="Branches that may be there beside master.")
     versions: VersionsProperties = Field(default=VersionsProperties(), description="Data versions.")
 
     def limits(self) -> DatabaseLimits:
@@ -108,6 +109,7 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
             commit_queue_size=self.commit_queue_size,
             commit_timeout_s=self.commit_timeout.total_seconds(),
             versions_kept=self.versions.keep,
+            branches_max=self.max_branches,
         )
 
     def declared(self) -> list[Table]:

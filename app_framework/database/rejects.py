@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,9 @@ class RejectedRow:
 
 
 def write_rejects(folder: Path, table: str, version: int, rejected: Sequence[RejectedRow]) -> Path:
-    """Write rows to ``<folder>/<table>-<version>.ndjson``, durably, and return where.
+    """Write rows to a new file ``<folder>/<table>-<version>.ndjson``, durably, and return where.
+
+    When no row was good there is no commit, and the next one gets the number: its file has another one behind it.
 
     Raises:
         DatabaseError: the file cannot be written.
@@ -42,7 +45,11 @@ def write_rejects(folder: Path, table: str, version: int, rejected: Sequence[Rej
     file = folder / f"{quote(table, safe=' ')}-{version}.ndjson"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with file.open("w", encoding="utf-8", errors="backslashreplace") as lines:
+        for number in itertools.count(2):
+            if not file.exists():
+                break
+            file = file.with_name(f"{quote(table, safe=' ')}-{version}-{number}.ndjson")
+        with file.open("x", encoding="utf-8", errors="backslashreplace") as lines:
             lines.writelines(f"{each.line()}\n" for each in rejected)
             lines.flush()
             os.fsync(lines.fileno())

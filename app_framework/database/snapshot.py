@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock
-from app_framework.database.errors import VersionGoneError
+from app_framework.database.branches import MASTER, Overlay
+from app_framework.database.errors import NoSuchBranchError, VersionGoneError
 from app_framework.database.history import DataView, view_at
 from app_framework.database.schema import TableSchema
-from app_framework.database.version import Ledger
+from app_framework.database.version import Branch, Ledger
+from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
@@ -29,12 +31,20 @@ class Snapshots:
 
     Args:
         kept: the versions that can be read, the newest last.
+        branches: the branches by name.
         tables: all tables.
         clock: the time of commits.
     """
 
-    def __init__(self, kept: tuple[int, ...], tables: Mapping[str, TableSchema], clock: Clock) -> None:
+    def __init__(
+        self,
+        kept: tuple[int, ...],
+        branches: Mapping[str, Branch],
+        tables: Mapping[str, TableSchema],
+        clock: Clock,
+    ) -> None:
         self.kept = kept
+        self.branches = branches
         self._tables = tables
         self._clock = clock
         self._published_s = -QUIET_S
@@ -46,52 +56,63 @@ class Snapshots:
         """The newest version."""
         return self.kept[-1]
 
-    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None) -> T:
+    def read(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None = None, branch: str = MASTER) -> T:
         """Run a job whose statements all see one version.
 
         Args:
             cursor: what the job uses.
             job: reads from a view; it may run twice.
             version: the version to see; the newest unless given.
+            branch: where to look; a branch has its newest version only.
 
         Raises:
             VersionGoneError: it is not kept.
+            NoSuchBranchError: there is no such branch.
         """
         begun, newest = self._begun, self.newest
         quiet = begun == self._ended and self._clock.monotonic_s() - self._published_s >= QUIET_S
-        if quiet and version in (None, newest):
+        if quiet and branch == MASTER and version in (None, newest):
             result = job(DataView(newest))
             if begun == self._begun:
                 return result
-        return self._read_pinned(cursor, job, version)
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            return job(self.view(cursor, version, branch))
+        finally:
+            cursor.rollback()
 
-    def view(self, cursor: Cursor, version: int | None = None) -> DataView:
-        """Return what the transaction that a cursor is in sees, or what it saw of a version before.
+    @contextmanager
+    def publishing(self, kept: tuple[int, ...], branches: Mapping[str, Branch]) -> Iterator[None]:
+        """Make it known that a commit happens inside, and afterwards that its versions and branches are there."""
+        self._begun += 1
+        try:
+            yield
+            self.kept, self.branches = kept, branches
+        finally:
+            self._published_s = self._clock.monotonic_s()
+            self._ended += 1
+
+    def view(self, cursor: Cursor, version: int | None = None, branch: str = MASTER) -> DataView:
+        """Return what is to be seen, inside a transaction whose first statement this is.
 
         Raises:
             VersionGoneError: the version is not kept.
+            NoSuchBranchError: there is no such branch.
         """
-        kept = Ledger(cursor, self._clock).kept()
+        ledger = Ledger(cursor, self._clock)
+        if branch != MASTER:
+            return self._branch_view(cursor, ledger.branches(), version, branch)
+        kept = ledger.kept()
         if version is None or version == kept[-1]:
             return DataView(kept[-1])
         if version not in kept:
             raise VersionGoneError(version, kept[-1])
         return view_at(cursor, self._tables, version)
 
-    @contextmanager
-    def publishing(self, kept: tuple[int, ...]) -> Iterator[None]:
-        """Make it known that a commit happens inside, and afterwards that its versions are there."""
-        self._begun += 1
-        try:
-            yield
-            self.kept = kept
-        finally:
-            self._published_s = self._clock.monotonic_s()
-            self._ended += 1
-
-    def _read_pinned(self, cursor: Cursor, job: Callable[[DataView], T], version: int | None) -> T:
-        cursor.execute("BEGIN TRANSACTION")
-        try:
-            return job(self.view(cursor, version))
-        finally:
-            cursor.rollback()
+    def _branch_view(self, cursor: Cursor, branches: Mapping[str, Branch], version: int | None, name: str) -> DataView:
+        branch = branches.get(name)
+        if branch is None:
+            raise NoSuchBranchError(name, near_matches(name, [MASTER, *branches]))
+        if version not in (None, branch.version):
+            raise VersionGoneError(version or 0, branch.version)
+        return Overlay(cursor, branch, self._tables).view()

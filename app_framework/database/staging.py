@@ -38,17 +38,21 @@ class Staging:
         cursor: the writer's.
         table: where the rows shall go.
         references: those that point to this table.
+        source: the rows that are in the table, as SQL.
         reject: whether rows with problems are left out, and kept as `rejected`; otherwise they refuse all.
 
     Attributes:
         rejected: the rows that were left out.
     """
 
-    def __init__(self, cursor: Cursor, table: TableSchema, references: Sequence[Reference], *, reject: bool) -> None:
+    def __init__(
+        self, cursor: Cursor, table: TableSchema, references: Sequence[Reference], source: str, *, reject: bool
+    ) -> None:
         self.rejected: list[RejectedRow] = []
         self._cursor = cursor
         self._table = table
         self._references = references
+        self._source = source
         self._reject = reject
         self._problems: list[RowProblem] = []
 
@@ -160,7 +164,7 @@ class Staging:
 
     def _collisions(self, columns: Sequence[str], why: str) -> list[tuple[object, RowProblem]]:
         """Find the rows of the batch that have what another row of the table has, and that row stays."""
-        table, key = self._table, self._table.key
+        key = self._table.key
         same = " AND ".join(f"here.{quote(c)} = there.{quote(c)}" for c in columns)
         stays = ""
         if key:
@@ -168,7 +172,7 @@ class Staging:
             stays = f" AND NOT EXISTS (SELECT 1 FROM {BATCH} AS batch WHERE {replaced})"
         found = self._cursor.rows(
             f"SELECT {ROW}, {_shown(columns)} FROM {BATCH} AS here WHERE EXISTS"
-            f" (SELECT 1 FROM {quote(table.name)} AS there WHERE {same}{stays}) ORDER BY {ROW}{self._limit}"
+            f" (SELECT 1 FROM {self._source} AS there WHERE {same}{stays}) ORDER BY {ROW}{self._limit}"
         )
         return [
             (row, RowProblem(_number(row), "", f"{why} ({', '.join(columns)}) = ({', '.join(map(str, values))})"

@@ -53,6 +53,8 @@ def value_reader(kind: DataType, *, texts: bool = False) -> ValueReader:
 
 def shown(value: object) -> str:
     """Return a value as a message shows it, cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > _BITS_SHOWN_MAX:
+        return "a number of more than 300 digits"
     text = str(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -106,12 +108,17 @@ def _decimal(kind: DataType) -> ValueReader:
             raise _not_a(value, kind)
         if number and number.adjusted() >= kind.width - kind.scale:
             raise ValueRefusedError(f"{shown(value)} is out of range for {kind.name}")
-        exponent = number.normalize().as_tuple().exponent if number else 0
-        if isinstance(exponent, int) and -exponent > kind.scale:
+        if _has_digits_beyond(number, kind.scale):
             raise ValueRefusedError(f"{shown(value)} has more than {kind.scale} digits after the point")
         return f"{number:.{kind.scale}f}"
 
     return read
+
+
+def _has_digits_beyond(number: Decimal, scale: int) -> bool:
+    """Whether something would be lost: looked up in the digits, because arithmetic keeps 28 of them only."""
+    _, digits, exponent = number.as_tuple()
+    return isinstance(exponent, int) and -exponent > scale and any(digits[exponent + scale :])
 
 
 def _number(value: object) -> Decimal | None:
@@ -259,6 +266,7 @@ def _parsed_boolean(text: str, kind: DataType) -> object:
     return known
 
 
+_BITS_SHOWN_MAX = 1_000
 _FLOAT_MAX = 3.4028235677973366e38
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?(?=\.?[0-9])[0-9]{0,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,4})?")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app_framework.clock import Clock
@@ -13,6 +14,21 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 META = "_app_framework"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Another state of the data, beside the one that everybody reads.
+
+    Args:
+        name: what queries call it.
+        base: the version of master that it is laid over.
+        version: its own.
+    """
+
+    name: str
+    base: int
+    version: int
 
 
 class Ledger:
@@ -30,12 +46,30 @@ class Ledger:
         """Make its tables, in a file that has none yet."""
         self._cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {META}")
         self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.versions (version BIGINT, committed_at TIMESTAMPTZ)")
+        self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.branches (name VARCHAR, base BIGINT, version BIGINT)")
+        self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.numbers (version BIGINT)")
+        self._cursor.execute(f"CREATE SEQUENCE IF NOT EXISTS {META}.rows")
         self._cursor.execute(f"CREATE TABLE IF NOT EXISTS {META}.sources (table_name VARCHAR, fingerprint VARCHAR)")
 
     def kept(self) -> tuple[int, ...]:
         """Return the versions that can be read, the newest last."""
         rows = self._cursor.rows(f"SELECT version FROM {META}.versions ORDER BY version")
         return tuple(row[0] for row in rows if isinstance(row[0], int))
+
+    def branches(self) -> dict[str, Branch]:
+        """Return the branches by name, the oldest first."""
+        rows = self._cursor.rows(f"SELECT name, base, version FROM {META}.branches ORDER BY rowid")
+        return {str(name): Branch(str(name), _number(base), _number(version)) for name, base, version in rows}
+
+    def set_branch(self, branch: Branch) -> None:
+        """Remember a branch, or what became of it."""
+        self.remove_branch(branch.name)
+        values = [branch.name, branch.base, branch.version]
+        self._cursor.execute(f"INSERT INTO {META}.branches VALUES (?, ?, ?)", values)
+
+    def remove_branch(self, name: str) -> None:
+        """Forget a branch."""
+        self._cursor.execute(f"DELETE FROM {META}.branches WHERE name = ?", [name])
 
     def version(self) -> int:
         """Return the newest version, 0 when nothing was ever committed."""
@@ -45,13 +79,25 @@ class Ledger:
         """Record that a commit follows, let go of all but the `keep` newest versions, and return those."""
         now = self._clock.now()
         before = self.kept()
-        version = (max(before, default=0) or int(now.timestamp() * 1000)) + 1
+        version = self._next(before)
         kept = (*before, version)[-keep:]
         self._cursor.execute(f"DELETE FROM {META}.versions WHERE version < {kept[0]}")
         self._cursor.execute(
             f"INSERT INTO {META}.versions VALUES (?, CAST(? AS TIMESTAMPTZ))", [version, now.isoformat()]
         )
         return kept
+
+    def advance_branch(self) -> int:
+        """Return the version of a commit to a branch; it is a version of no other data."""
+        version = self._next(self.kept())
+        self._cursor.execute(f"DELETE FROM {META}.numbers")
+        self._cursor.execute(f"INSERT INTO {META}.numbers VALUES (?)", [version])
+        return version
+
+    def _next(self, kept: tuple[int, ...]) -> int:
+        taken = self._cursor.rows(f"SELECT max(version) FROM {META}.numbers")[0][0]
+        last = max(*kept, taken) if isinstance(taken, int) and kept else max(kept, default=0)
+        return (last or int(self._clock.now().timestamp() * 1000)) + 1
 
     def fingerprint(self, table: str) -> str | None:
         """Return the fingerprint of the files a table was last loaded from."""
@@ -62,3 +108,8 @@ class Ledger:
         """Remember the files a table was loaded from."""
         self._cursor.execute(f"DELETE FROM {META}.sources WHERE table_name = {literal(table)}")
         self._cursor.execute(f"INSERT INTO {META}.sources VALUES (?, ?)", [table, fingerprint])
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value

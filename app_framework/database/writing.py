@@ -1,28 +1,36 @@
 """The one writer: a commit changes tables, gives the change a version, and lets go of the oldest one."""
 
-# ruff: noqa: S608 - names are quoted, values are bound
-
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock
-from app_framework.database.changes import Change, Commit, Delete, Insert, OnError
-from app_framework.database.errors import DatabaseError, UnknownTableError
-from app_framework.database.history import FROM, close_rows, compact, held, remember, remembering
+from app_framework.database.branches import MASTER, Overlay, Trunk, is_branch_name
+from app_framework.database.changes import Change, Commit, Condition, Delete, Insert, OnError
+from app_framework.database.errors import (
+    BranchConflictError,
+    BranchExistsError,
+    DatabaseError,
+    NoSuchBranchError,
+    UnknownTableError,
+    VersionGoneError,
+)
+from app_framework.database.history import compact, remembering
 from app_framework.database.rejects import RejectedRow, write_rejects
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.snapshot import Snapshots
-from app_framework.database.sql import names, quote
+from app_framework.database.sql import quote
 from app_framework.database.staging import BATCH, ROW, Staging
-from app_framework.database.version import Ledger
+from app_framework.database.version import Branch, Ledger
 from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
+
+T = TypeVar("T")
 
 
 class Writer:
@@ -34,6 +42,7 @@ class Writer:
         snapshots: where a commit becomes known.
         clock: the time of commits.
         keep: how many versions can be read.
+        branches_max: how many branches there may be.
         rejects: the folder of rejected rows; None where there is none.
     """
 
@@ -45,6 +54,7 @@ class Writer:
         clock: Clock,
         *,
         keep: int,
+        branches_max: int,
         rejects: Path | None = None,
     ) -> None:
         self._tables = tables
@@ -52,6 +62,7 @@ class Writer:
         self._snapshots = snapshots
         self._clock = clock
         self._keep = keep
+        self._branches_max = branches_max
         self._rejects = rejects
 
     def check(self, changes: Sequence[Change], on_error: OnError) -> None:
@@ -67,36 +78,128 @@ class Writer:
         if on_error == "reject" and self._rejects is None:
             raise ValueError("this database has no folder for rejected rows; open it with `rejects=FOLDER`")
 
-    def commit(self, cursor: Cursor, changes: Sequence[Change], on_error: OnError) -> Commit:
+    def commit(self, cursor: Cursor, changes: Sequence[Change], on_error: OnError, branch: str) -> Commit:
         """Make all changes, in their order, in one transaction.
 
         Raises:
             InvalidRowsError: rows do not fit; nothing was changed.
+            NoSuchBranchError: there is no such branch.
         """
-        cursor.execute("BEGIN TRANSACTION")
-        written: Path | None = None
-        try:
-            kept = Ledger(cursor, self._clock).advance(self._keep)
-            transaction = _Transaction(cursor, self._tables, self._references, kept, reject=on_error == "reject")
+        written: list[Path] = []
+
+        def make(ledger: Ledger) -> tuple[Commit, bool]:
+            old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
+            target, version = self._target(cursor, ledger, branch)
+            transaction = _Transaction(cursor, self._tables, self._references, target, reject=on_error == "reject")
             rows = tuple(transaction.make(change) for change in changes)
             if transaction.rejected:
                 assert self._rejects is not None
-                tables = [change.table for change in changes if isinstance(change, Insert)]
-                written = write_rejects(self._rejects, tables[0], kept[-1], transaction.rejected)
-            if not any(rows):
+                table = next(change.table for change in changes if isinstance(change, Insert))
+                written.append(write_rejects(self._rejects, table, version, transaction.rejected))
+            rejects = written[0] if written else None
+            return Commit(version if any(rows) else old, rows, len(transaction.rejected), rejects), any(rows)
+
+        try:
+            return self._transact(cursor, make)
+        except BaseException:
+            for file in written:
+                with suppress(OSError):
+                    file.unlink()
+            raise
+
+    def create_branch(self, cursor: Cursor, name: str, base: int | None) -> Branch:
+        """Lay a new branch over a version of master.
+
+        Raises:
+            BranchConflictError: it cannot be called so, or there are too many.
+            VersionGoneError: the version is not kept.
+        """
+
+        def create(ledger: Ledger) -> tuple[Branch, bool]:
+            branches, kept = ledger.branches(), ledger.kept()
+            if not is_branch_name(name):
+                raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
+            if name.casefold() in {MASTER, *(known.casefold() for known in branches)}:
+                raise BranchExistsError(name)
+            if len(branches) >= self._branches_max:
+                reason = f"there are {len(branches)} already (`database.max-branches`); delete one first"
+                raise BranchConflictError(name, reason)
+            if base is not None and base not in kept:
+                raise VersionGoneError(base, kept[-1])
+            branch = Branch(name, base or kept[-1], base or kept[-1])
+            ledger.set_branch(branch)
+            return branch, True
+
+        return self._transact(cursor, create)
+
+    def delete_branch(self, cursor: Cursor, name: str) -> Branch:
+        """Remove a branch with what it has of its own.
+
+        Raises:
+            NoSuchBranchError: there is none.
+        """
+
+        def delete(ledger: Ledger) -> tuple[Branch, bool]:
+            branch = _branch(ledger, name)
+            Overlay(cursor, branch, self._tables).remove()
+            ledger.remove_branch(name)
+            return branch, True
+
+        return self._transact(cursor, delete)
+
+    def fast_forward(self, cursor: Cursor, name: str, expected: int | None) -> Branch:
+        """Make master what the branch is; afterwards the branch is laid over that, with nothing of its own.
+
+        Raises:
+            BranchConflictError: master was changed since, or the branch since `expected`.
+        """
+
+        def forward(ledger: Ledger) -> tuple[Branch, bool]:
+            branch, newest = _branch(ledger, name), ledger.version()
+            if branch.base != newest:
+                reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
+                raise BranchConflictError(name, reason)
+            if expected not in (None, branch.version):
+                raise BranchConflictError(name, f"it is at version {branch.version}, not at {expected}")
+            if branch.version == branch.base:
+                return branch, False
+            version = ledger.advance(self._keep)[-1]
+            Overlay(cursor, branch, self._tables).apply(version)
+            moved = Branch(name, version, version)
+            ledger.set_branch(moved)
+            return moved, True
+
+        return self._transact(cursor, forward)
+
+    def _target(self, cursor: Cursor, ledger: Ledger, branch: str) -> tuple[Trunk | Overlay, int]:
+        """Begin a version of master or of a branch."""
+        if branch == MASTER:
+            version = ledger.advance(self._keep)[-1]
+            return Trunk(cursor, version), version
+        known, version = _branch(ledger, branch), ledger.advance_branch()
+        ledger.set_branch(Branch(branch, known.base, version))
+        return Overlay(cursor, known, self._tables), version
+
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, bool]]) -> T:
+        """Do work in a transaction and make it known, unless it changed nothing."""
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            ledger = Ledger(cursor, self._clock)
+            result, changed = work(ledger)
+            if not changed:
                 cursor.rollback()
-                return Commit(self._snapshots.newest, rows, len(transaction.rejected), written)
-            transaction.compact()
+                return result
+            kept, branches = ledger.kept(), ledger.branches()
+            needed = sorted({*kept, *(branch.base for branch in branches.values())})
+            for name in remembering(cursor) & self._tables.keys():
+                compact(cursor, self._tables[name], needed)
             cursor.check_wanted()
-            with self._snapshots.publishing(kept):
+            with self._snapshots.publishing(kept, branches):
                 cursor.execute("COMMIT")
         except BaseException:
             cursor.rollback()
-            if written is not None:
-                with suppress(OSError):
-                    written.unlink()
             raise
-        return Commit(kept[-1], rows, len(transaction.rejected), written)
+        return result
 
 
 class _Transaction:
@@ -107,7 +210,7 @@ class _Transaction:
         cursor: Cursor,
         tables: Mapping[str, TableSchema],
         references: Sequence[Reference],
-        kept: Sequence[int],
+        target: Trunk | Overlay,
         *,
         reject: bool,
     ) -> None:
@@ -115,51 +218,42 @@ class _Transaction:
         self._cursor = cursor
         self._tables = tables
         self._references = references
-        self._oldest, self._version = kept[0], kept[-1]
+        self._target = target
         self._reject = reject
-        self._remembering = set(remembering(cursor))
 
     def make(self, change: Change) -> int:
         """Make one change and return how many rows it put in or took out."""
         table = self._tables[change.table]
-        return self._delete(table, change) if isinstance(change, Delete) else self._insert(table, change)
-
-    def compact(self) -> None:
-        """Remove what no kept version needs."""
-        for name in self._remembering & self._tables.keys():
-            compact(self._cursor, self._tables[name], self._oldest)
+        self._target.prepare(table)
+        if isinstance(change, Delete):
+            return self._target.take_out(table, change.condition)
+        return self._insert(table, change)
 
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
-        staging = Staging(self._cursor, table, pointing, reject=self._reject)
+        source = self._target.source(table)
+        staging = Staging(self._cursor, table, pointing, source, reject=self._reject)
         try:
             count = staging.fill(insert)
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)
             if count:
-                self._remember(table)
-                self._replace(table)
-                columns = names(table.columns)
-                self._cursor.execute(
-                    f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
-                    f" SELECT {columns}, {self._version} FROM {BATCH} ORDER BY {ROW}"
-                )
+                if table.key:
+                    self._target.take_out(table, _of_batch(table))
+                self._target.put_in(table, BATCH, ROW)
         finally:
             with suppress(DatabaseError):
                 staging.clear()
         return count
 
-    def _replace(self, table: TableSchema) -> None:
-        """Take out the rows whose keys are in the batch."""
-        if table.key:
-            same = " AND ".join(f"batch.{quote(c)} = {quote(table.name)}.{quote(c)}" for c in table.key)
-            close_rows(self._cursor, table, f"EXISTS (SELECT 1 FROM {BATCH} AS batch WHERE {same})", (), self._version)
 
-    def _delete(self, table: TableSchema, delete: Delete) -> int:
-        self._remember(table)
-        condition = delete.condition
-        return close_rows(self._cursor, table, condition.sql, tuple(condition.parameters), self._version)
+def _of_batch(table: TableSchema) -> Condition:
+    """Return the condition of the rows whose keys are in the batch."""
+    same = " AND ".join(f"batch.{quote(c)} = {quote(table.name)}.{quote(c)}" for c in table.key)
+    return Condition(f"EXISTS (SELECT 1 FROM {BATCH} AS batch WHERE {same})")  # noqa: S608 - quoted
 
-    def _remember(self, table: TableSchema) -> None:
-        if table.name not in self._remembering:
-            remember(self._cursor, table)
-            self._remembering.add(table.name)
+
+def _branch(ledger: Ledger, name: str) -> Branch:
+    branches = ledger.branches()
+    if name not in branches:
+        raise NoSuchBranchError(name, near_matches(name, [MASTER, *branches]))
+    return branches[name]

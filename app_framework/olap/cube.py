@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
+from app_framework.database.branches import MASTER
 from app_framework.database.history import DataView
 from app_framework.database.rows import Row
 from app_framework.errors import near_matches
@@ -21,6 +22,7 @@ from app_framework.olap.discovery import describe_model
 from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     INVALID_QUERY,
+    UNKNOWN_BRANCH,
     UNKNOWN_VERSION,
     MeasureOverflowError,
     QueryError,
@@ -91,7 +93,8 @@ class Cube:
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
         if query is None or query.version is None:
-            return {self.node: self._database.version}
+            branch = self._database.branches.get(query.branch) if query else None
+            return {self.node: branch.version if branch else self._database.version}
         return {self.node: query.version} if isinstance(query.version, int) else dict(query.version)
 
     async def query(self, query: CubeQuery) -> CellSet:
@@ -142,7 +145,7 @@ class Cube:
             )
 
         try:
-            opening = self._database.submit_stream(opened, query.timeout_s, self._version_of(query))
+            opening = self._database.submit_stream(opened, query.timeout_s, self._version_of(query), query.branch)
             return await delivered(opening)
         except EngineError as error:
             failed = error
@@ -222,7 +225,7 @@ class Cube:
         Raises:
             QueryError: the question cannot be answered.
         """
-        stale = self._version_problems(query)
+        stale = self._state_problems(query)
         try:
             plan = plan_query(self.model, query, known)
         except QueryError as error:
@@ -249,10 +252,11 @@ class Cube:
             lambda stream, view: self._row_set(plan.at(view.sources), stream, view.version),
             drillthrough.timeout_s,
             self._version_of(drillthrough.query),
+            drillthrough.query.branch,
         )
 
     def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
-        stale = self._version_problems(drillthrough.query)
+        stale = self._state_problems(drillthrough.query)
         plan = plan_rows(self.model, drillthrough, [*known, *stale])
         if stale:
             raise QueryError.of(stale)
@@ -286,7 +290,7 @@ class Cube:
             return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
 
         try:
-            return self._database.read(cursor, read, self._version_of(query))
+            return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
             raise _blamed(cursor, seen, error) from error
 
@@ -310,17 +314,23 @@ class Cube:
         """Return the version of this node that is asked for."""
         return query.version.get(self.node) if isinstance(query.version, Mapping) else query.version
 
-    def _version_problems(self, query: CubeQuery) -> list[QueryProblem]:
-        """Return what is wrong with the version asked for; one that is let go of meanwhile is refused when read."""
-        problems = []
+    def _state_problems(self, query: CubeQuery) -> list[QueryProblem]:
+        """Return what is wrong with branch and version; what goes away meanwhile is refused when it is read."""
+        problems: list[QueryProblem] = []
+        kept, branches = self._database.versions, self._database.branches
+        if query.branch in branches:
+            kept = (branches[query.branch].version,)
+        elif query.branch != MASTER:
+            near = near_matches(query.branch, [MASTER, *branches]) or (MASTER,)
+            problems.append(QueryProblem(UNKNOWN_BRANCH, "branch", f"there is no branch {query.branch!r}.", near))
         if isinstance(query.version, Mapping):
             for node in query.version.keys() - {self.node}:
                 text = f"there is no data of a node {node!r}; there is: {self.node}."
                 problems.append(QueryProblem(UNKNOWN_VERSION, f"version.{node}", text, near_matches(node, [self.node])))
-        version, kept = self._version_of(query), self._database.versions
+        version = self._version_of(query)
         if version is not None and version not in kept:
-            range_ = f"{kept[0]} to {kept[-1]}" if len(kept) > 1 else f"{kept[-1]}"
-            text = f"version {version} is not kept by node {self.node!r}; kept: {range_} (`database.versions.keep`)."
+            several = f"{kept[0]} to {kept[-1]}" if len(kept) > 1 else f"{kept[-1]}"
+            text = f"version {version} is not kept by node {self.node!r}; kept: {several} (`database.versions.keep`)."
             problems.append(QueryProblem(UNKNOWN_VERSION, "version", text))
         return problems
 

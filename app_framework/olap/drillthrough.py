@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from app_framework.database.branches import MASTER
 from app_framework.errors import near_matches
 from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
-from app_framework.olap.query import MASTER, CubeQuery, read_query
+from app_framework.olap.query import CubeQuery, read_query
 
 COLUMNS_MAX = 1_000
 _SHARED = ("where", "limit", "branch", "version", "timeout")

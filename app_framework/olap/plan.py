@@ -15,7 +15,6 @@ from app_framework.olap.dependence import is_calculated, lifted_hierarchies, mis
 from app_framework.olap.dimension import Hierarchy, Level, place_of
 from app_framework.olap.errors import (
     INVALID_QUERY,
-    UNKNOWN_BRANCH,
     UNKNOWN_MEASURE,
     QueryError,
     QueryProblem,
@@ -26,7 +25,7 @@ from app_framework.olap.join import Join, JoinTree
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.model import CubeModel
 from app_framework.olap.names import NameReader
-from app_framework.olap.query import MASTER, CubeQuery, Order, Totals
+from app_framework.olap.query import CubeQuery, Order, Totals
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -171,7 +170,6 @@ class _Planner:
         conditions = self._conditions()
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
-        self._check_branch()
         self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
@@ -198,7 +196,6 @@ class _Planner:
         at = [place for name, member in coordinates.items() if (place := self._coordinate(name, member)) is not None]
         filters = self._conditions()
         slices = self._slices([], [*at, *filters])
-        self._check_branch()
         if self._problems:
             raise QueryError.of(self._problems)
         conditions = (*slices, *at, *filters)
@@ -291,10 +288,6 @@ class _Planner:
             if place not in touched:
                 slices.append(_default_of(hierarchy))
         return slices
-
-    def _check_branch(self) -> None:
-        if self._query.branch != MASTER:
-            self._add(UNKNOWN_BRANCH, "branch", f"there is no branch {self._query.branch!r}.", (MASTER,))
 
     def _check_order(self, columns: list[str]) -> None:
         """Refuse to sort by what is no column, nor would be one if the wrong names were put right."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal, TypeVar, cast, get_args
 
+from app_framework.database.branches import MASTER
 from app_framework.errors import near_matches
 from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
 from app_framework.olap.filter import AtPath, Filter, FilterShapeError, In, read_filter
@@ -15,7 +16,6 @@ from app_framework.olap.filter import AtPath, Filter, FilterShapeError, In, read
 T = TypeVar("T")
 Totals = Literal["none", "grand", "all"]
 Unavailable = Literal["fail", "partial"]
-MASTER = "master"
 MEASURES_MAX = 1_000
 LEVELS_MAX = 50
 """As many as have a bit each in a number that every JSON reader keeps exact."""

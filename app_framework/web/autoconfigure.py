@@ -77,7 +77,7 @@ class WebAutoConfiguration:
         """`/database`."""
         from app_framework.web.routes.database import router
 
-        return Routes(router, ("database", "Rows of tables: put in and deleted, each commit a version."))
+        return Routes(router, ("database", "Rows that are put in and deleted, each commit a version; branches."))
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:

@@ -209,6 +209,17 @@ def test_bad_rows_can_be_left_out_and_kept_in_a_file(database: Database) -> None
     assert [row[0] for row in rows_at(database)] == [1, 2]
 
 
+def test_rows_that_were_all_rejected_stay_beside_those_of_the_next_commit(database: Database) -> None:
+    """Nothing was committed, so the number is given again."""
+    none = database.commit([Insert("orders", [{"id": "x"}])], on_error="reject")
+    some = database.commit([Insert("orders", [{"id": 1}, {"id": "y"}])], on_error="reject")
+    assert (none.rows, none.version, some.version) == ((0,), none.version, database.version)
+    assert none.rejects is not None
+    assert some.rejects is not None
+    assert ["x" in none.rejects.read_text(), "y" in some.rejects.read_text()] == [True, True]
+    assert none.rejects != some.rejects
+
+
 def test_an_unknown_table_is_told_with_what_is_near(database: Database) -> None:
     with pytest.raises(UnknownTableError, match="Did you mean: orders"):
         database.commit([Insert("order", [])])

@@ -19,6 +19,8 @@ GOOD: list[tuple[str, object, object]] = [
     ("hugeint", 2**100, 2**100),
     ("decimal(5,2)", "1.5", Decimal("1.50")),
     ("decimal(5,2)", Decimal("999.990"), Decimal("999.99")),
+    ("decimal(5,2)", "0.1000000000000000000000000000000000000000", Decimal("0.10")),
+    ("decimal(5,2)", Decimal("1E+2"), Decimal("100.00")),
     ("decimal(38,10)", "1234567890123456789012345678.0123456789", Decimal("1234567890123456789012345678.0123456789")),
     ("decimal(5,2)", 0.1, Decimal("0.10")),
     ("decimal(5,2)", Decimal("0E+10"), Decimal("0.00")),
@@ -37,6 +39,8 @@ GOOD: list[tuple[str, object, object]] = [
 BAD: list[tuple[str, object]] = [
     ("tinyint", 128), ("uinteger", -1), ("bigint", "5"), ("bigint", True), ("bigint", 1.5), ("bigint", float("nan")),
     ("hugeint", 2**127), ("decimal(5,2)", 1000), ("decimal(5,2)", "0.001"), ("decimal(5,2)", "NaN"),
+    ("decimal(38,10)", "1234567890123456789012345678.01234567891"), ("decimal(5,2)", "0.0010"),
+    ("decimal(5,2)", Decimal("1E-9999999")), ("bigint", Decimal("1E+9999999")), ("decimal(5,2)", Decimal("1E+9999999")),
     ("decimal(5,2)", " 1"), ("decimal(5,2)", "1_0"), ("decimal(3,0)", "1e3"), ("double", 2**53 + 1),
     ("double", 10**400), ("double", Decimal("1e400")), ("float", 1e39), ("double", "1"), ("text", 1),
     ("text", "\ud800"), ("boolean", 1), ("boolean", "true"), ("date", "2025-02-29"), ("date", at("2025-01-01")),
@@ -60,7 +64,7 @@ def test_an_instant_is_kept_as_utc() -> None:
         assert database.query("SELECT DISTINCT CAST(x AS TIMESTAMP) FROM t") == [(at("2025-01-01"),)]
 
 
-@pytest.mark.parametrize(("kind", "sent"), BAD)
+@pytest.mark.parametrize(("kind", "sent"), [*BAD, pytest.param("bigint", 10**5000, id="huge")])
 def test_a_value_that_would_change_is_refused(kind: str, sent: object) -> None:
     with pytest.raises(ValueRefusedError):
         value_reader(DataType.of_engine(kind.upper()))(sent)

@@ -208,4 +208,6 @@ def oracle_of(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> oracle.Calcula
     }
     small = OracleMeasure(lambda rows: highest([row["small"] for row in rows if row["small"] is not None]))
     measures = {**plain.measures, "small_max": small}
-    return oracle.CalculatingOracle(plain.facts, plain.levels, plain.hierarchies, measures, calculations)
+    return oracle.CalculatingOracle(
+        plain.facts, plain.levels, plain.hierarchies, measures, plain.orders, calculations=calculations
+    )

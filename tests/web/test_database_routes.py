@@ -236,7 +236,8 @@ def test_rows_are_deleted_by_the_filters_of_a_query(client: Client, context: App
         ({"where": {"id": {"prefix": "x"}}}, "INVALID_QUERY", "is int64, not text"),
         ({"where": {"item": {"path": [["x"]]}}}, "INVALID_QUERY", "a path filters a hierarchy"),
         ({"where": {"id": {"form": 1}}}, "INVALID_REQUEST", "no key 'form'"),
-        ({}, "INVALID_REQUEST", 'the body is {"where"'),
+        ({}, "INVALID_REQUEST", "'where' is missing"),
+        ({"where": 3}, "INVALID_REQUEST", "'where' is an object of filters"),
         ({"where": {}, "limit": 1}, "INVALID_REQUEST", "there is no field 'limit'"),
     ],
 )
@@ -256,6 +257,68 @@ def test_an_unknown_table_is_404_with_what_is_near(client: Client) -> None:
 def test_writing_needs_a_writer() -> None:
     doors = Doors()
     assert {doors.needs("POST", f"/database/tables/sales/{door}") for door in ("rows", "delete")} == {Role.WRITER}
+    changes = [("POST", ""), ("DELETE", "/b"), ("POST", "/b/fast-forward")]
+    assert {doors.needs(method, f"/database/branches{path}") for method, path in changes} == {Role.WRITER}
+    assert doors.needs("GET", "/database/branches") is Role.READER
+
+
+def test_a_branch_is_made_changed_asked_and_taken_over(client: Client, context: ApplicationContext) -> None:
+    """Master is as it was until the fast-forward."""
+    base = post(client, b'[{"id": 1, "price": 1}]').json()["version"]
+    made = client.post("/database/branches", json={"name": "what-if"}).json()
+    assert made == {"name": "what-if", "version": base, "base": base}
+    version = post(client, b'[{"id": 2, "price": 5}]', query="?branch=what-if").json()["version"]
+    client.post(f"{DELETE}?branch=what-if", json={"where": {"id": 1}})
+
+    def ask(**query: object) -> Any:
+        return client.post("/cubes/sales/query", json={"measures": ["lines", "revenue"], **query}).json()
+
+    assert ask()["rows"] == [[1, 1.0]]
+    answer = ask(branch="what-if")
+    assert (answer["rows"], answer["versions"]) == ([[1, 5.0]], {"shop": context[Database].branches["what-if"].version})
+    assert client.get("/database/branches").json()["branches"] == [
+        {"name": "master", "version": base, "base": None},
+        {"name": "what-if", "version": answer["versions"]["shop"], "base": base},
+    ]
+    forward = "/database/branches/what-if/fast-forward"
+    assert "not at" in problems(client.post(forward, json={"version": version}), "CONFLICT", 409)[0]
+    moved = client.post(forward, json={"version": answer["versions"]["shop"]}).json()
+    assert moved["base"] == moved["version"] == context[Database].version
+    assert ask()["rows"] == ask(branch="what-if")["rows"] == [[1, 5.0]]
+    post(client, b'[{"id": 3}]')
+    post(client, b'[{"id": 4}]', query="?branch=what-if")
+    assert "master was changed since" in problems(client.post(forward), "CONFLICT", 409)[0]
+    assert client.delete("/database/branches/what-if").json()["name"] == "what-if"
+    assert client.delete("/database/branches/what-if").json()["code"] == "UNKNOWN_BRANCH"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "status"),
+    [
+        ({}, "INVALID_REQUEST", 400),
+        ({"name": 1}, "INVALID_REQUEST", 400),
+        ({"name": "b", "version": True}, "INVALID_REQUEST", 400),
+        ({"name": "b", "from": 1}, "INVALID_REQUEST", 400),
+        ({"name": "b/c"}, "CONFLICT", 409),
+        ({"name": "Master"}, "ALREADY_EXISTS", 409),
+        ({"name": "b", "version": 1}, "UNKNOWN_VERSION", 410),
+    ],
+)
+def test_a_branch_that_cannot_be_made_is_refused(body: Any, code: str, status: int, client: Client) -> None:
+    problems(client.post("/database/branches", json=body), code, status)
+    assert [branch["name"] for branch in client.get("/database/branches").json()["branches"]] == ["master"]
+
+
+def test_an_unknown_branch_is_told_with_what_is_near(client: Client) -> None:
+    client.post("/database/branches", json={"name": "what-if"})
+    for answer in (
+        post(client, b"[]", query="?branch=what-of"),
+        client.post(f"{DELETE}?branch=what-of", json={"where": {}}),
+        client.post("/cubes/sales/query", json={"measures": ["lines"], "branch": "what-of"}),
+    ):
+        assert problems(answer, "UNKNOWN_BRANCH") == answer.json()["detail"].splitlines()
+        assert answer.json()["errors"][0]["near"] == ["what-if"]
+    client.delete("/database/branches/what-if")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

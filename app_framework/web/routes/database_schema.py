@@ -64,3 +64,37 @@ INSERTED = _answer(
     },
 )
 DELETED = _answer("The rows are gone.", {})
+
+_BRANCH: dict[str, Any] = {
+    "type": "object",
+    "required": ["name", "version", "base"],
+    "properties": {
+        "name": {"type": "string"},
+        "version": {"type": "integer", "description": "Its newest data version."},
+        "base": {"type": ["integer", "null"], "description": "The version of master that it is laid over."},
+    },
+}
+
+
+def _object(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"responses": {"200": {"description": description, "content": {JSON: {"schema": schema}}}}}
+
+
+def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
+    return {"requestBody": {"required": bool(required), "content": {JSON: {"schema": schema}}}}
+
+
+BRANCH = _object(_BRANCH, "The branch.")
+BRANCHES = _object(
+    {"type": "object", "required": ["branches"], "properties": {"branches": {"type": "array", "items": _BRANCH}}},
+    "Master, then the others.",
+)
+BRANCH_BODY = _body(
+    {
+        "name": {"type": "string", "examples": ["what-if"]},
+        "version": {"type": "integer", "description": "The version of master to start from; the newest unless given."},
+    },
+    ["name"],
+)
+FORWARD_BODY = _body({"version": {"type": "integer", "description": "The branch's version that is meant."}}, [])

@@ -1,0 +1,164 @@
+"""Branches: another state of the data, laid over a version of master that stays as it is."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from app_framework.database.changes import Condition
+from app_framework.database.history import FROM, ID, DataView, close_rows, held, remember, remembering, rows_at
+from app_framework.database.schema import TableSchema
+from app_framework.database.sql import names, quote
+from app_framework.database.version import META, Branch
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+
+MASTER = "master"
+"""The state that everybody reads who says nothing else."""
+
+_ADDED, _LEFT_OUT = "+", "~"
+
+
+class Overlay:
+    """The rows of one branch: those of its base without the ones it leaves out, and those it adds.
+
+    A table that the branch never wrote to has nothing of its own.
+
+    Args:
+        cursor: inside a transaction.
+        branch: the branch.
+        tables: all tables.
+    """
+
+    def __init__(self, cursor: Cursor, branch: Branch, tables: Mapping[str, TableSchema]) -> None:
+        self.branch = branch
+        self._cursor = cursor
+        self._tables = tables
+        rows = cursor.rows(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? AND starts_with(table_name, ?)",
+            [META, f"{_ADDED}{branch.name}{_ADDED}"],
+        )
+        self._written = {str(row[0]).removeprefix(f"{_ADDED}{branch.name}{_ADDED}") for row in rows}
+
+    def view(self) -> DataView:
+        """Return what a reader of the branch sees."""
+        changed = remembering(self._cursor) & self._tables.keys()
+        return DataView(self.branch.version, {name: self.source(self._tables[name]) for name in changed})
+
+    def source(self, table: TableSchema) -> str:
+        """Return the rows of a table that remembers, as SQL."""
+        if table.name not in self._written:
+            return rows_at(table, self.branch.base)
+        columns = names(table.columns)
+        return (
+            f"(SELECT {columns} FROM {self._kept(table)} AS kept UNION ALL SELECT {columns} FROM {self._added(table)})"
+        )
+
+    def prepare(self, table: TableSchema) -> None:
+        """Make place for changes of a table."""
+        if table.name not in remembering(self._cursor):
+            remember(self._cursor, table)
+        if table.name not in self._written:
+            columns = names(table.columns)
+            self._cursor.execute(f"CREATE TABLE {self._added(table)} AS SELECT {columns} FROM {held(table)} LIMIT 0")
+            self._cursor.execute(f"CREATE TABLE {self._left_out(table)} ({quote(ID)} BIGINT)")
+            self._written.add(table.name)
+
+    def take_out(self, table: TableSchema, condition: Condition) -> int:
+        """Take rows out of the branch and return how many."""
+        bound, where = tuple(condition.parameters), f"AS {quote(table.name)} WHERE {condition.sql}"
+        left_out = self._cursor.rows(
+            f"INSERT INTO {self._left_out(table)} SELECT {quote(ID)} FROM {self._kept(table)} {where}", bound
+        )
+        deleted = self._cursor.rows(f"DELETE FROM {self._added(table)} {where}", bound)
+        return sum(rows[0][0] for rows in (left_out, deleted) if isinstance(rows[0][0], int))
+
+    def put_in(self, table: TableSchema, batch: str, row: str) -> None:
+        """Add the rows of a batch, in their order."""
+        columns = names(table.columns)
+        self._cursor.execute(f"INSERT INTO {self._added(table)} SELECT {columns} FROM {batch} ORDER BY {row}")
+
+    def apply(self, version: int) -> None:
+        """Make master what the branch is, in a version that begins; the branch has nothing of its own afterwards."""
+        for name in sorted(self._written & self._tables.keys()):
+            table = self._tables[name]
+            columns = names(table.columns)
+            chosen = f"{quote(ID)} IN (SELECT {quote(ID)} FROM {self._left_out(table)})"
+            close_rows(self._cursor, table, chosen, (), version)
+            self._cursor.execute(
+                f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
+                f" SELECT {columns}, {version} FROM {self._added(table)} ORDER BY rowid"
+            )
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove what the branch has of its own."""
+        for name in self._written:
+            for sign in (_ADDED, _LEFT_OUT):
+                self._cursor.execute(f"DROP TABLE {META}.{quote(f'{sign}{self.branch.name}{sign}{name}')}")
+        self._written = set()
+
+    def _kept(self, table: TableSchema) -> str:
+        """Return the rows of the base that the branch still has, with their ids, as SQL."""
+        base = rows_at(table, self.branch.base, ID)
+        same = f"left_out.{quote(ID)} = base.{quote(ID)}"
+        return (
+            f"(FROM {base} AS base WHERE NOT EXISTS (SELECT 1 FROM {self._left_out(table)} AS left_out WHERE {same}))"
+        )
+
+    def _added(self, table: TableSchema) -> str:
+        return f"{META}.{quote(f'{_ADDED}{self.branch.name}{_ADDED}{table.name}')}"
+
+    def _left_out(self, table: TableSchema) -> str:
+        return f"{META}.{quote(f'{_LEFT_OUT}{self.branch.name}{_LEFT_OUT}{table.name}')}"
+
+
+class Trunk:
+    """The rows of master, in the version that begins; it changes as a branch does.
+
+    Args:
+        cursor: inside a transaction.
+        version: the version that begins.
+    """
+
+    def __init__(self, cursor: Cursor, version: int) -> None:
+        self._cursor = cursor
+        self._version = version
+        self._remembering = set(remembering(cursor))
+
+    def source(self, table: TableSchema) -> str:
+        """Return the rows of a table, as SQL."""
+        return quote(table.name)
+
+    def prepare(self, table: TableSchema) -> None:
+        """Make place for changes of a table."""
+        if table.name not in self._remembering:
+            remember(self._cursor, table)
+            self._remembering.add(table.name)
+
+    def take_out(self, table: TableSchema, condition: Condition) -> int:
+        """Take rows out and return how many."""
+        return close_rows(self._cursor, table, condition.sql, tuple(condition.parameters), self._version)
+
+    def put_in(self, table: TableSchema, batch: str, row: str) -> None:
+        """Add the rows of a batch, in their order."""
+        columns = names(table.columns)
+        self._cursor.execute(
+            f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
+            f" SELECT {columns}, {self._version} FROM {batch} ORDER BY {row}"
+        )
+
+
+def is_branch_name(name: str) -> bool:
+    """Whether a branch can be called so: as files can, with nothing that would end the name of a table.
+
+    >>> is_branch_name("what-if.2026"), is_branch_name("a b"), is_branch_name("~")
+    (True, False, False)
+    """
+    return 0 < len(name) <= 64 and name[0].isalnum() and name.isascii() and not set(name) - _SIGNS
+
+
+_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
