@@ -63,6 +63,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "nats": ("messaging.nats_bus",),
     "orjson": ("web",),
     "packaging": ("boot", "cli"),
+    "perspective": ("web.pivot.conversation",),
     "prometheus_client": ("boot.management.metrics",),
     "prompt_toolkit": ("cli",),
     "pyarrow": ("olap.arrow",),
