@@ -97,14 +97,14 @@ class Conversation:
             WireError: it is no message.
         """
         request = wire.read_envelope(message)
-        self._handler.failure = self._refusal(request)
+        self._handler.failure, self._handler.mistake = self._refusal(request), None
         if self._handler.failure is not None:
             answer = wire.failure(request, self._handler.failure, view_is_gone=self._handler.failure is VIEW_IS_GONE)
         elif request.kind in FOLDS:
             answer = self._fold(request)
         else:
             answer = self._answer(request, message)
-        return Reply(answer, self._told() if request.kind == wire.MAKE_VIEW else None)
+        return Reply(answer, self._told(request))
 
     def _answer(self, request: wire.Envelope, message: bytes) -> bytes:
         answer = self._server.handle_request(message)
@@ -129,10 +129,13 @@ class Conversation:
         _logger.info("a browser asked for what a cube does not do: request of kind %d", request.kind)
         return "A cube is only looked at here."
 
-    def _told(self) -> Mapping[str, object]:
-        """What the page says about a new view."""
-        if self._handler.failure is not None:
-            return {"problem": self._handler.failure}
+    def _told(self, request: wire.Envelope) -> Mapping[str, object] | None:
+        """What the page says: the size of a new view, or what is wrong with one that was wanted."""
+        problem = self._handler.failure or self._handler.mistake
+        if request.kind not in (wire.MAKE_VIEW, wire.DESCRIBE) or (problem is None and request.kind == wire.DESCRIBE):
+            return None
+        if problem is not None:
+            return {"problem": problem}
         view = next(reversed(self._handler.views.values()))
         return {"problem": None, "rows": len(view), "columns": len(view.schema)}
 
@@ -151,12 +154,14 @@ class _Handler:
     """What Perspective's virtual server calls.
 
     An exception that reaches it comes out as a traceback, in the browser and on standard error. So what goes wrong is
-    kept in `failure`, something empty is returned, and the conversation says what went wrong.
+    kept in `failure`, something empty is returned, and the conversation says what went wrong. A `mistake` is told
+    in an answer that is none the less one.
     """
 
     def __init__(self, cube: str, columns: PivotColumns, ask: Ask, bounds: Bounds) -> None:
         self.views: OrderedDict[str, View] = OrderedDict()
         self.failure: str | None = None
+        self.mistake: str | None = None
         self._cube = cube
         self._columns = columns
         self._ask = ask
@@ -180,7 +185,8 @@ class _Handler:
         try:
             layout = read_layout(self._columns, config)
         except PivotError as error:
-            return {"config_error": str(error)}
+            self.mistake = str(error)
+            return {"config_error": self.mistake}
         return {
             "expression_schema": {},
             "view_schema": {column.name: column.shown_as for column in layout.columns},

@@ -27,18 +27,14 @@ class PivotTooLargeError(PivotError):
 
     code = "TOO_LARGE"
 
-    def __init__(self, what: str, number: int, most: int, setting: str) -> None:
+    def __init__(self, what: str, most: int) -> None:
         super().__init__()
         self.what = what
-        self.number = number
         self.most = most
-        self.setting = setting
 
     def __str__(self) -> str:
-        return (
-            f"This pivot has {self.number:,} {self.what}, and {self.most:,} are allowed ({self.setting}). "
-            "Filter it, or group by less."
-        )
+        setting = f"studio.max-{self.what}"
+        return f"This pivot has more than {self.most:,} {self.what} ({setting}). Filter it, or group by less."
 
 
 class TooManyPivotsError(UserError):

@@ -74,9 +74,9 @@ def lay_out(layout: Layout, answers: Iterable[tuple[Question, CellSet]], bounds:
     keys = _split_keys(layout, cells)
     width = max(1, len(layout.shown_measures) * len(keys))
     if width > bounds.columns:
-        raise PivotTooLargeError("columns", width, bounds.columns, "studio.max-columns")
+        raise PivotTooLargeError("columns", bounds.columns)
     if width * len(rows) > bounds.cells:
-        raise PivotTooLargeError("cells", width * len(rows), bounds.cells, "studio.max-cells")
+        raise PivotTooLargeError("cells", bounds.cells)
     columns = _split_columns(layout, cells, rows, keys) if layout.split else _columns(layout, cells, rows)
     return Frame([len(row) for row in rows], _path_columns(layout, rows), columns)
 
@@ -88,7 +88,7 @@ def _read_cells(
     cells: dict[Path, dict[Path, Values]] = {}
     for question, answer in answers:
         if len(answer) * len(layout.measures) > bounds.cells:
-            raise PivotTooLargeError("cells", len(answer) * len(layout.measures), bounds.cells, "studio.max-cells")
+            raise PivotTooLargeError("cells", bounds.cells)
         split, levels = question.split_depth, len(question.query.levels)
         rolled_split = (1 << split) - 1
         for row, grouping in zip(answer.rows, answer.grouping, strict=True):

@@ -42,12 +42,12 @@ _FILTER_HASH = b64encode(sha256(_FILTER_INPUT).digest()).decode()
 _NEEDS = {
     "script-src 'self'": "script-src 'self' 'wasm-unsafe-eval' blob:; worker-src blob:; "
     f"script-src-attr 'unsafe-hashes' 'sha256-{_FILTER_HASH}'",
-    "style-src 'self'": "style-src 'self'; style-src-attr 'unsafe-inline'",
+    "style-src 'self'": "style-src 'self' 'unsafe-inline'",
     "connect-src 'self'": "connect-src 'self' data: blob:",
 }
 POLICY = "; ".join(_NEEDS.get(rule, rule) for rule in CONTENT_SECURITY_POLICY.split("; "))
-"""Perspective is WebAssembly that came inside its script, works in workers that it makes itself, and places what it
-draws by attributes; a style element or a script that somebody slipped into the page stays refused."""
+"""Perspective is WebAssembly that came inside its script, works in workers that it makes itself, and writes styles
+where it draws. Scripts stay those of this node, and whatever is loaded comes from it."""
 
 
 def pivot_router(context: ApplicationContext, manager: Manager, sockets: PivotSockets) -> APIRouter:

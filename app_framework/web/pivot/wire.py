@@ -15,11 +15,11 @@ from dataclasses import dataclass
 FAILURE = 50
 """The field of an answer that says what went wrong."""
 
-MAKE_VIEW, DELETE_VIEW, COLLAPSE, EXPAND, SET_DEPTH = 6, 11, 18, 19, 23
+MAKE_VIEW, DELETE_VIEW, COLLAPSE, EXPAND, SET_DEPTH, DESCRIBE = 6, 11, 18, 19, 23, 41
 ABOUT_NODE = frozenset({3, 4, 17, 37})
 """Features, hosted tables, memory."""
 
-ABOUT_TABLE = frozenset({5, MAKE_VIEW, 7, 8, 29, 30, 41})
+ABOUT_TABLE = frozenset({5, MAKE_VIEW, 7, 8, 29, 30, DESCRIBE})
 """A port for changes, new views, schema, size, what a view would be; and those that ask to be told of its end."""
 
 ABOUT_VIEW = frozenset({10, DELETE_VIEW, 12, 13, 14, 15, 16, 20, 21, 22, 24, 25, 26, 34, 35, 36})

@@ -9,14 +9,18 @@ const button = (name) => document.querySelector(`[data-act="${name}"]`);
 const RETRY_MS = [500, 1000, 2000, 5000];
 const MEDIA = { csv: "text/csv", arrow: "application/vnd.apache.arrow.stream" };
 
+// What the node said is over when it says something else; what the page said stays until the reader does something.
+let saidByNode = false;
 const say = (text, act) => {
   problem.replaceChildren(text ?? "", ...(act ? [" ", act] : []));
   problem.hidden = !text;
+  saidByNode = false;
 };
 
 // What the node says beside Perspective's messages: how large the new view is and how long it took, or what is wrong.
 const told = ({ problem: sentence, rows, columns, elapsed_ms: elapsed }) => {
-  say(sentence);
+  if (sentence || saidByNode) say(sentence);
+  saidByNode = Boolean(sentence);
   answered.textContent = sentence ? "" : rows === 0 ? "No rows: nothing passes the filters" : `${rows.toLocaleString()} × ${columns.toLocaleString()} in ${elapsed.toLocaleString()} ms`;
 };
 
@@ -43,20 +47,18 @@ const connect = () =>
     socket.onclose = ({ code, reason }) => (client ? lost(code, reason) : reject(new Error("no connection")));
   });
 
-// A node that restarts is waited for; one that hangs up for a reason says it.
+// A node that restarts is waited for, and its page loaded anew with the same layout; one that hangs up says why.
+const LATEST = `app-framework/pivot/latest${location.pathname}`;
 const lost = async (code, reason) => {
   if (leaving) return;
-  if (code !== 1012 && code !== 1006 && code !== 1001) return say(`The node ended this pivot: ${reason || code}.`, again());
-  const layout = await viewer.save().catch(() => null);
+  if (![1001, 1006, 1012].includes(code)) return say(`The node ended this pivot: ${reason || code}.`, again());
+  say("The node cannot be reached; what you see is what it said last. The page tries again.");
   for (let tries = 0; ; tries += 1) {
-    say("The node cannot be reached; what you see is what it said last. The page tries again.");
     await new Promise((wake) => setTimeout(wake, RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]));
-    try {
-      await show(await connect(), layout);
-      return say();
-    } catch {
-      // Not yet.
-    }
+    const answer = await fetch(`${location.pathname}?format=json`, { cache: "no-store" }).catch(() => null);
+    if (!answer?.ok) continue;
+    if (latest) sessionStorage.setItem(LATEST, JSON.stringify(latest));
+    return location.reload();
   }
 };
 
@@ -69,7 +71,24 @@ const again = () => {
 };
 
 let leaving = false;
+let latest = null;
 addEventListener("pagehide", () => (leaving = true));
+
+// What the page does itself is left out of Perspective: its own reset would ask for every column at once, its colours
+// follow the page's, and one page is one pivot. The rows' labels get room for the word TOTAL.
+const sheet = (text) => {
+  const made = new CSSStyleSheet();
+  made.replaceSync(text);
+  return made;
+};
+const [less, roomy] = [sheet("#reset, #theme_icon, #theme, #new_panel { display: none !important; }"), sheet("th.psp-tree-leaf { min-width: 52px !important; }")];
+const dress = (root, style) => {
+  if (!root.adoptedStyleSheets.includes(style)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, style];
+};
+const dressed = () => {
+  dress(viewer.shadowRoot, less);
+  for (const grid of viewer.querySelectorAll("perspective-viewer-datagrid")) dress(grid.shadowRoot, roomy);
+};
 
 // ---- layouts --------------------------------------------------------------------------------------------------------
 
@@ -83,11 +102,13 @@ const formatted = (layout) => ({
   ...layout,
   columns_config: { ...Object.fromEntries((layout.columns ?? []).filter((name) => name in cube.formats).map((name) => [name, cube.formats[name]])), ...layout.columns_config },
 });
-const complete = (layout) => formatted({ ...layout, table: cube.cube, theme: theme() });
+const blank = { split_by: [], sort: [], filter: [], expressions: {}, aggregates: {}, group_rollup_mode: "rollup", split_rollup_mode: "flat", columns_config: {}, plugin_config: {} };
+const complete = (layout) => formatted({ ...blank, ...layout, table: cube.cube, theme: theme() });
 
 const show = async (client, layout) => {
   await viewer.load(client);
   await viewer.restore(complete(layout ?? first));
+  dressed();
 };
 
 const arrange = async (layout) => {
@@ -100,7 +121,8 @@ const arrange = async (layout) => {
 
 let shown = new Set();
 viewer.addEventListener("perspective-config-update", async () => {
-  const layout = await viewer.save();
+  dressed();
+  const layout = (latest = await viewer.save());
   const columns = new Set((layout.columns ?? []).filter((name) => name in cube.formats));
   const fresh = [...columns].some((name) => !shown.has(name) && !layout.columns_config?.[name]);
   shown = columns;
@@ -134,6 +156,12 @@ const list = (chosen = "") => {
   layouts.replaceChildren(new Option("Layouts", ""), ...names.map((name) => new Option(name, name)));
   layouts.value = names.includes(chosen) ? chosen : "";
   button("forget").hidden = !layouts.value;
+};
+
+const interrupted = () => {
+  const found = sessionStorage.getItem(LATEST);
+  sessionStorage.removeItem(LATEST);
+  return found && JSON.parse(found);
 };
 
 const encode = (layout) => btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(layout))));
@@ -178,12 +206,14 @@ const part = (heading, text) => {
   return [title, block];
 };
 
+const written = (query) => `{${Object.entries(query).map(([name, value]) => `"${name}": ${JSON.stringify(value)}`).join(",\n ")}}`;
+
 const explain = async () => {
   const queries = await asked();
   const answers = await Promise.all(queries.map(async (query) => (await post(door("explain"), query)).json()));
   const parts = queries.flatMap((query, i) => [
-    ...part(queries.length > 1 ? `Query ${i + 1} of ${queries.length}` : "Query", JSON.stringify(query, null, 1)),
-    ...part(`Plan · ${answers[i].elapsed_ms.toLocaleString()} ms`, answers[i].plan),
+    ...part(queries.length > 1 ? `Query ${i + 1} of ${queries.length}` : "Query", written(query)),
+    ...part(`Plan · ${answers[i].elapsed_ms.toFixed(1)} ms`, answers[i].plan),
     ...part("SQL", answers[i].sql),
     ...(answers[i].parameters.length ? part("Bound values", JSON.stringify(answers[i].parameters)) : []),
     ...part("On the command line", `curl ${location.origin}${door("query")} -d '${JSON.stringify(query).replaceAll("'", "\\u0027")}'`),
@@ -219,6 +249,7 @@ const acts = {
 document.addEventListener("click", async ({ target }) => {
   const name = target.closest?.("[data-act]")?.dataset.act;
   if (!name) return;
+  say();
   try {
     await acts[name]();
   } catch (error) {
@@ -243,8 +274,8 @@ addEventListener("hashchange", () => linked() && arrange(linked()));
 try {
   const client = await connect();
   stage.replaceChildren(viewer);
-  const layout = linked();
-  await show(client, layout).catch((error) => console.warn("pivot:", String(error)));
+  const layout = interrupted() ?? linked();
+  await show(client, layout).catch(() => {});
   for (const each of document.querySelectorAll("[data-act], [data-layouts]")) each.disabled = false;
   list();
   root.dataset.ready = "";
