@@ -81,7 +81,7 @@ const sheet = (text) => {
   made.replaceSync(text);
   return made;
 };
-const [less, roomy] = [sheet("#reset, #theme_icon, #theme, #new_panel { display: none !important; }"), sheet("th.psp-tree-leaf { min-width: 52px !important; }")];
+const [less, roomy] = [sheet("#reset, #theme_icon, #theme, #new_panel { display: none !important; }"), sheet("th.psp-tree-leaf { min-width: 52px !important; } th.psp-tree-label:last-of-type { min-width: 72px !important; }")];
 const dress = (root, style) => {
   if (!root.adoptedStyleSheets.includes(style)) root.adoptedStyleSheets = [...root.adoptedStyleSheets, style];
 };
@@ -94,7 +94,7 @@ const dressed = () => {
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const theme = () => (dark.matches ? "Pro Dark" : "Pro Light");
-const first = { ...cube.layout, settings: true, title: cube.caption };
+const first = { ...cube.layout, settings: innerWidth > 760, title: cube.caption };
 
 
 // Perspective forgets the format of a column that is not shown; each one gets that of the model when it appears.
@@ -119,14 +119,17 @@ const arrange = async (layout) => {
   }
 };
 
-let shown = new Set();
+// Each plugin keeps of a column's format what it knows, so it is given again to the next one; a reader may then change it.
+let given = "";
 viewer.addEventListener("perspective-config-update", async () => {
   dressed();
-  const layout = (latest = await viewer.save());
-  const columns = new Set((layout.columns ?? []).filter((name) => name in cube.formats));
-  const fresh = [...columns].some((name) => !shown.has(name) && !layout.columns_config?.[name]);
-  shown = columns;
-  if (fresh) await viewer.restore({ columns_config: formatted(layout).columns_config });
+  latest = await viewer.save();
+  const wanted = formatted(latest);
+  const key = JSON.stringify([latest.plugin, Object.keys(wanted.columns_config).sort()]);
+  if (key === given) return;
+  given = key;
+  const config = Object.fromEntries(Object.entries(wanted.columns_config).map(([name, its]) => [name, { ...cube.formats[name], ...its }]));
+  await viewer.restore({ columns_config: config });
 });
 
 const current = async () => {
