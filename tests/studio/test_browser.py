@@ -269,3 +269,15 @@ def test_a_node_that_restarts_is_waited_for(shop: ContextRunner, browser: Browse
             page.get_by_role("button", name="Reset", exact=True).click()
             expect(page.get_by_test_id("answered")).to_contain_text(size(5, 4))
             page.goto("about:blank")
+
+
+def test_on_a_secured_node_the_browser_says_who_it_is_once(shop: ContextRunner, browser: Browser) -> None:
+    """The name and the password that opened the page open its WebSocket too."""
+    users = {"security.users.ana.password": "ana-ana-ana-ana", "security.users.ana.roles": ["reader"]}
+    credentials = {"username": "ana", "password": "ana-ana-ana-ana"}
+    node = shop.properties(users)
+    with node.run() as context, browser.new_context(http_credentials=credentials) as visit:  # type: ignore[arg-type]
+        page = opened(visit.new_page(), f"{context.addresses['http']}/studio/cubes/sales")
+        expect(page.get_by_test_id("answered")).to_contain_text(size(5, 4))
+        page.get_by_role("button", name="Show query").click()
+        expect(page.get_by_test_id("explained")).to_contain_text("GROUP BY")

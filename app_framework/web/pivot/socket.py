@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -73,7 +74,9 @@ class PivotSockets:
         self._open += 1
         try:
             await websocket.accept()
-            talk = _Talk(websocket, self._manager, cube, columns, self._settings)
+            # In a thread, because the first one loads Perspective, and that takes a while.
+            make = partial(_Talk, websocket, self._manager, cube, columns, self._settings, asyncio.get_running_loop())
+            talk = await asyncio.get_running_loop().run_in_executor(self._workers, make)
             await talk.hold(self._workers)
         finally:
             self._open -= 1
@@ -90,13 +93,19 @@ class _Talk:
     """One connection."""
 
     def __init__(
-        self, websocket: WebSocket, manager: Manager, cube: str, columns: PivotColumns, settings: SocketSettings
+        self,
+        websocket: WebSocket,
+        manager: Manager,
+        cube: str,
+        columns: PivotColumns,
+        settings: SocketSettings,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._websocket = websocket
         self._manager = manager
         self._cube = cube
         self._settings = settings
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._conversation = Conversation(cube, columns, self._ask, settings.bounds)
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
         self._asked: concurrent.futures.Future[CellSet] | None = None
