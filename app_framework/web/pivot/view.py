@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app_framework.olap.arrow import ArrowWindows
 from app_framework.web.pivot.columns import ShownAs
@@ -71,11 +71,10 @@ class View:
         """All rows, open or not."""
         return len(self._depths)
 
-    def _change(self, row: int, change: object) -> int:
+    def _change(self, row: int, change: Callable[[int], None]) -> int:
         if not 0 <= row < len(self._open):
             return 0
         before = len(self._open)
-        assert callable(change)
         change(self._open[row])
         self._open = self._opened()
         return abs(len(self._open) - before)
