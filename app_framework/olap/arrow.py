@@ -227,3 +227,44 @@ def _arrow_type(name: str) -> pa.DataType:
 
 
 _ALIASES = {"boolean": "bool", "date": "date32", "time": "time64[us]", "timestamp": "timestamp[us]", "uuid": "string"}
+
+
+class ArrowWindows:
+    """Columns of values kept in Arrow, of which windows are sent: what somebody scrolls through.
+
+    Args:
+        columns: name → Arrow's name of its type, and its values.
+
+    >>> windows = ArrowWindows({"city": ("string", ["Oslo", "Rome"]), "sold": ("double", [3.0, None])})
+    >>> len(windows), windows.extremes("sold")
+    (2, (3.0, 3.0))
+    """
+
+    def __init__(self, columns: Mapping[str, tuple[str, Sequence[object]]]) -> None:
+        import pyarrow as pa
+
+        types = {name: pa.type_for_alias(alias) for name, (alias, _) in columns.items()}
+        arrays = [pa.array(values, types[name]) for name, (_, values) in columns.items()]
+        self._batch = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(list(types.items())))
+
+    def window(self, names: Sequence[str], rows: Sequence[int] | range) -> bytes:
+        """Return some rows of some columns as an Arrow IPC stream, which has a batch also when it has no rows."""
+        import pyarrow as pa
+
+        batch = self._batch.select(list(names))
+        if isinstance(rows, range) and rows.step == 1:
+            batch = batch.slice(rows.start, len(rows))
+        else:
+            batch = batch.take(pa.array(rows, pa.int64()))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return cast("bytes", sink.getvalue().to_pybytes())
+
+    def extremes(self, name: str) -> tuple[object, object]:
+        """Return the least and the largest value of a column, None for both when it has none."""
+        values = [value for value in self._batch.column(name).to_pylist() if value is not None]
+        return (min(values), max(values)) if values else (None, None)
+
+    def __len__(self) -> int:
+        return int(self._batch.num_rows)

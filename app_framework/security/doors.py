@@ -89,6 +89,8 @@ TABLE: tuple[Door, ...] = (
     Door("/cubes/*/stream", Role.READER, frozenset({WEBSOCKET})),
     Door("/cubes/*/distribution/**", Role.READER, READS),
     Door("/cubes/*/distribution/**", Role.ADMIN),
+    Door("/studio/cubes/*/pivot", Role.READER, frozenset({WEBSOCKET})),
+    Door("/studio/cubes/*/queries", Role.READER, frozenset({"POST"})),
     Door("/databases", Role.READER, READS),
     Door("/databases", Role.ADMIN),
     Door("/api/cluster/peer/**", ANYONE),  # the nodes show each other a proof of their secret inside

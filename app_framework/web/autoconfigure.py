@@ -37,6 +37,7 @@ from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer, safe_address
 from app_framework.web.studio import StudioSection
+from app_framework.web.studio.section import CubePages
 
 if TYPE_CHECKING:
     from app_framework.cluster.service import ClusterService
@@ -109,11 +110,11 @@ class WebAutoConfiguration:
         return Routes(studio_router(context, sections))
 
     @bean(on_component(MANAGER))
-    def cubes_section(self, context: ApplicationContext) -> StudioSection:
+    def cubes_section(self, context: ApplicationContext, pages: CubePages | None) -> StudioSection:
         """The cubes on the Studio's start page."""
         from app_framework.web.studio.sections import CubesSection
 
-        return CubesSection(lambda: context[_manager_type()])
+        return CubesSection(lambda: context[_manager_type()], pages)
 
     @bean(on_component(CLUSTER))
     def cluster_section(self, context: ApplicationContext) -> StudioSection:

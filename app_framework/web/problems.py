@@ -62,8 +62,8 @@ _PATH_FIELDS = {"UNKNOWN_CUBE": "cube", "UNKNOWN_TABLE": "table"}
 _HTTP_CODES = {status: code for code, (status, _) in reversed(list(CODES.items()))}
 RETRY_AFTER_S = 1.0
 
-CHALLENGE = 'Basic realm="app-framework", charset="UTF-8", Bearer'
-"""How a client may say who it is; browsers ask for name and password when they read it."""
+CHALLENGES = ('Basic realm="app-framework", charset="UTF-8"', "Bearer")
+"""How a client may say who it is, a header each: Chromium asks for name and password only where Basic stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Problem:
         facts: what else the error knows (`FACTS`).
         status: the HTTP status, from the code unless given.
         headers: further response headers, such as ``Allow``.
+        challenges: how a client may say who it is.
         retry_after_s: when to try again, where that can help.
     """
 
@@ -107,6 +108,7 @@ class Problem:
     facts: Mapping[str, object] = field(default_factory=dict)
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    challenges: tuple[str, ...] = ()
     retry_after_s: float = RETRY_AFTER_S
 
     def __post_init__(self) -> None:
@@ -136,7 +138,10 @@ class Problem:
         headers = dict(self.headers)
         if self.status == 429 or self.facts.get("retryable"):
             headers.setdefault("Retry-After", str(math.ceil(self.retry_after_s)))
-        return Response(dumps(self.as_json()), self.status, headers, PROBLEM_JSON)
+        response = Response(dumps(self.as_json()), self.status, headers, PROBLEM_JSON)
+        for challenge in self.challenges:
+            response.headers.append("WWW-Authenticate", challenge)
+        return response
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -177,9 +182,9 @@ def _of_own(error: BaseException, code: str) -> Problem:
     facts = {name: getattr(error, name) for name in FACTS if getattr(error, name, None) is not None}
     parts = getattr(error, "problems", ()) or getattr(error, "errors", ()) or (error,)
     problem = merge(_mistake(part, code) for part in parts)
-    headers = {"WWW-Authenticate": CHALLENGE} if problem.code == "UNAUTHENTICATED" else {}
+    challenges = CHALLENGES if problem.code == "UNAUTHENTICATED" else ()
     retry_after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
-    return replace(problem, facts=facts, headers=headers, retry_after_s=retry_after_s)
+    return replace(problem, facts=facts, challenges=challenges, retry_after_s=retry_after_s)
 
 
 def _mistake(part: object, code: str) -> Mistake:

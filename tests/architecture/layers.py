@@ -65,6 +65,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "packaging": ("boot", "cli"),
     "pandas": ("client.frames",),
     "polars": ("client.frames",),
+    "perspective": ("web.pivot.conversation",),
     "prometheus_client": ("boot.management.metrics",),
     "prompt_toolkit": ("cli",),
     "pyarrow": ("olap.arrow", "client.frames"),

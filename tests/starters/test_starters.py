@@ -22,8 +22,8 @@ from app_framework.boot.decorators import AutoConfigurationMark, mark_of
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTO_CONFIGURATION = "app_framework.auto_configuration"
-NAMES = ["cluster", "database", "messaging", "nats", "olap", "server", "test", "web"]
-IN_SERVER = ["cluster", "database", "messaging", "nats", "olap", "web"]
+NAMES = ["cluster", "database", "messaging", "nats", "olap", "server", "studio", "test", "web"]
+IN_SERVER = ["cluster", "database", "messaging", "nats", "olap", "studio", "web"]
 
 
 @cache
@@ -99,6 +99,12 @@ def test_an_entry_point_leads_to_an_auto_configuration(name: str) -> None:
 def test_the_olap_starter_brings_the_database() -> None:
     """Cubes without tables would be a starter that does nothing."""
     assert auto_configurations("database").items() <= auto_configurations("olap").items()
+
+
+def test_the_studio_starter_brings_cubes_and_http() -> None:
+    """A pivot without either would be a starter that does nothing."""
+    assert auto_configurations("olap").items() <= auto_configurations("studio").items()
+    assert auto_configurations("web").items() <= auto_configurations("studio").items()
 
 
 def test_the_nats_starter_brings_messengers_and_the_cluster_starter_brings_both() -> None:

@@ -429,7 +429,7 @@ def test_a_websocket_is_refused_before_it_opens(secured_listening: ContextRunner
         response = caught.value.response
         return response.status_code, {
             **json.loads(response.body),
-            "challenge": response.headers.get("www-authenticate"),
+            "challenge": ", ".join(response.headers.get_all("www-authenticate")) or None,
         }
 
     with secured_listening.run() as context:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 
@@ -24,6 +24,17 @@ class StudioItem:
     text: str = ""
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CubePages:
+    """A component that knows where a cube can be looked at.
+
+    Args:
+        url: name of a cube → path of its page.
+    """
+
+    url: Callable[[str], str]
 
 
 class StudioSection(ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from app_framework.boot import EndpointRegistry
-from app_framework.web.studio.section import StudioItem, StudioSection
+from app_framework.web.studio.section import CubePages, StudioItem, StudioSection
 
 if TYPE_CHECKING:
     from app_framework.olap import Manager
@@ -36,13 +36,14 @@ class CubesSection(StudioSection):
     lead = "Ask them by HTTP, as JSON, Arrow or CSV."
     order = 10
 
-    def __init__(self, manager: Callable[[], Manager]) -> None:
+    def __init__(self, manager: Callable[[], Manager], pages: CubePages | None = None) -> None:
         self._manager = manager
+        self._pages = pages or CubePages(_discovery_url)
 
     async def items(self, base_url: str) -> Sequence[StudioItem]:
         """Return one item for each cube."""
         manager = self._manager()
-        return [_cube_item(name, manager.describe(name), base_url) for name in manager.cubes]
+        return [_cube_item(name, manager.describe(name), base_url, self._pages.url(name)) for name in manager.cubes]
 
 
 class ApiSection(StudioSection):
@@ -77,12 +78,17 @@ class ActuatorSection(StudioSection):
         ]
 
 
-def _cube_item(name: str, cube: Mapping[str, Any], base_url: str) -> StudioItem:
+def _discovery_url(cube: str) -> str:
+    """Without the pivot, a cube's page is its description."""
+    return f"/cubes/{quote(cube, safe='')}"
+
+
+def _cube_item(name: str, cube: Mapping[str, Any], base_url: str, url: str) -> StudioItem:
     dimensions = [_dimension(dimension) for dimension in cube.get("dimensions", ())]
     measures = [str(measure["name"]) for measure in cube.get("measures", ())]
     return StudioItem(
         name=name,
-        url=f"/cubes/{quote(name, safe='')}",
+        url=url,
         text=f"{_count(len(dimensions), 'dimension')} · {_count(len(measures), 'measure')}",
         parts={"Dimensions": dimensions, "Measures": measures},
         example=_example(name, list(_levels(cube)), measures, base_url),
