@@ -6,7 +6,7 @@ with Database.open(tables=[Table("orders", Source.of(parquet="orders.parquet"), 
 
 from __future__ import annotations
 
-from app_framework.database.changes import BadRow, Change, Commit, Condition, Delete, Insert
+from app_framework.database.changes import BadRow, Commit, Condition, Delete, Insert
 from app_framework.database.database import Database, DatabaseLimits
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import (
@@ -40,7 +40,6 @@ __all__ = [
     "Branch",
     "BranchConflictError",
     "BranchExistsError",
-    "Change",
     "Column",
     "Commit",
     "Condition",

@@ -98,11 +98,13 @@ def close_rows(cursor: Cursor, table: TableSchema, condition: str, parameters: t
     return deleted if isinstance(deleted, int) else 0
 
 
-def compact(cursor: Cursor, table: TableSchema, needed: Sequence[int]) -> None:
-    """Remove the rows that left before any of the versions that are needed."""
-    seen = f"({quote(FROM)} IS NULL OR {quote(FROM)} <= version) AND {quote(TO)} > version"
-    versions = "SELECT unnest(CAST(? AS BIGINT[])) AS version"
-    cursor.execute(f"DELETE FROM {past(table)} WHERE NOT EXISTS (SELECT 1 FROM ({versions}) WHERE {seen})", [[*needed]])
+def compact(cursor: Cursor, table: TableSchema, oldest: int, bases: Sequence[int]) -> None:
+    """Remove the rows that left before the oldest kept version, but for those that a branch is laid over."""
+    condition = f"{quote(TO)} <= {oldest}"
+    if bases:
+        seen = f"({quote(FROM)} IS NULL OR {quote(FROM)} <= version) AND {quote(TO)} > version"
+        condition += f" AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(CAST(? AS BIGINT[])) AS version) WHERE {seen})"
+    cursor.execute(f"DELETE FROM {past(table)} WHERE {condition}", [[*bases]] if bases else ())
 
 
 def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> DataView:

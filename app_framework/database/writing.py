@@ -190,9 +190,9 @@ class Writer:
                 cursor.rollback()
                 return result
             kept, branches = ledger.kept(), ledger.branches()
-            needed = sorted({*kept, *(branch.base for branch in branches.values())})
+            bases = sorted({branch.base for branch in branches.values()} - {*kept})
             for name in remembering(cursor) & self._tables.keys():
-                compact(cursor, self._tables[name], needed)
+                compact(cursor, self._tables[name], kept[0], bases)
             cursor.check_wanted()
             with self._snapshots.publishing(kept, branches):
                 cursor.execute("COMMIT")

@@ -123,7 +123,7 @@ async def create_branch(request: Request, database: Autowired[Database]) -> Resp
     "/database/branches/{name}",
     operation_id="deleteBranch",
     summary="Delete a branch",
-    responses=documented("UNKNOWN_BRANCH"),
+    responses=documented("INVALID_REQUEST", "UNKNOWN_BRANCH"),
     openapi_extra=BRANCH,
 )
 async def delete_branch(name: BranchName, database: Autowired[Database]) -> Response:
