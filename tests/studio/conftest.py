@@ -20,4 +20,4 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cube]:
 def browser(cube: Cube) -> Iterator[Browser]:
     browser = Browser(cube)
     yield browser
-    browser.conversation.close()
+    browser.close()

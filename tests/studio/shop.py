@@ -99,6 +99,11 @@ class Browser:
         self.client = perspective.Client(self._send)
         self.table = self.client.open_table(cube.name)
 
+    def close(self) -> None:
+        """Leave; what the library and this object hold of each other, no collector would find."""
+        self.conversation.close()
+        del self.client, self.table, self._ask
+
     def view(self, **layout: object) -> Any:
         """Make a view."""
         self.asked.clear()

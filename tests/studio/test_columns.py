@@ -44,16 +44,22 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cube]:
     database.close()
 
 
-def test_a_level_has_the_shortest_name_that_is_its_own(cube: Cube) -> None:
+@pytest.fixture
+def browser(cube: Cube) -> Iterator[Browser]:
+    browser = Browser(cube)
+    yield browser
+    browser.close()
+
+
+def test_a_level_has_the_shortest_name_that_is_its_own(cube: Cube, browser: Browser) -> None:
     """Two are called city: each is named with its hierarchy, and a query takes the name."""
     columns = PivotColumns.of(cube.discovery())
     assert list(columns.levels) == ["at", "local", "rate", "flag", "weight", "Home.city", "Away.city", "place"]
-    assert Browser(cube).rows(group_by=["Away.city"], columns=["lines"]) == [((), 3), (("Oslo",), 2), (("Rome",), 1)]
+    assert browser.rows(group_by=["Away.city"], columns=["lines"]) == [((), 3), (("Oslo",), 2), (("Rome",), 1)]
 
 
-def test_members_of_every_type_are_shown(cube: Cube) -> None:
+def test_members_of_every_type_are_shown(browser: Browser) -> None:
     """Decimals with their scale, moments as moments in UTC, the missing one last."""
-    browser = Browser(cube)
 
     def members(level: str) -> list[object]:
         return [path[0] for (path,) in browser.rows(group_by=[level], columns=[], group_rollup_mode="flat")]
@@ -65,9 +71,9 @@ def test_members_of_every_type_are_shown(cube: Cube) -> None:
     assert [str(member) for member in members("weight")] == ["0.5", "nan"]
 
 
-def test_values_that_are_no_numbers_are_shown_too(cube: Cube) -> None:
+def test_values_that_are_no_numbers_are_shown_too(browser: Browser) -> None:
     """The last moment, the best rate, whether any."""
-    view = Browser(cube).view(columns=["last", "best", "any"])
+    view = browser.view(columns=["last", "best", "any"])
     assert view.schema() == {"last": "datetime", "best": "float", "any": "boolean"}
     last = datetime(2013, 1, 2, 7, tzinfo=UTC).timestamp() * 1000
     assert list(view.to_json()[0].values()) == [last, 2.25, True]
@@ -89,7 +95,7 @@ def test_values_that_are_no_numbers_are_shown_too(cube: Cube) -> None:
     ],
 )
 def test_a_filter_reads_its_value_as_the_type_of_the_level(
-    cube: Cube, level: str, operator: str, value: object, lines: int
+    browser: Browser, level: str, operator: str, value: object, lines: int
 ) -> None:
     """As the browser writes it: moments and numbers as texts."""
-    assert Browser(cube).rows(columns=["lines"], filter=[[level, operator, value]]) == [(lines,)]
+    assert browser.rows(columns=["lines"], filter=[[level, operator, value]]) == [(lines,)]

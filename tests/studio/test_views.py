@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from perspective import PerspectiveError
 
 from app_framework.database import QueryTimeoutError
 from app_framework.olap import Cube, CubeQuery
+from app_framework.web.pivot.columns import PivotColumns
+from app_framework.web.pivot.conversation import Conversation
 from app_framework.web.pivot.frame import Bounds
 from tests.studio.shop import Browser, plain, shop_cube
 
@@ -163,8 +168,7 @@ def test_nothing_is_shown_where_nothing_passes(browser: Browser) -> None:
 
 def test_a_slicing_level_is_never_added_up(tmp_path: Path) -> None:
     """The rows above its members are there, and empty; below it there are totals."""
-    with shop_cube(tmp_path, slicing=True) as cube:
-        browser = Browser(cube)
+    with shop_cube(tmp_path, slicing=True) as cube, closing(Browser(cube)) as browser:
         rows = browser.rows(group_by=["version", "month"], columns=["lines"])
         split = browser.view(group_by=["city"], split_by=["version"], columns=["lines"], split_rollup_mode="rollup")
         assert rows[:3] == [((), None), (("fact",), 3), (("fact", "2"), 3)]
@@ -227,11 +231,11 @@ def test_what_a_node_cannot_do_is_told_too(cube: Cube, caplog: pytest.LogCapture
     def fail(_: CubeQuery) -> Any:
         raise errors.pop(0)
 
-    browser = Browser(cube, ask=fail)
-    for expected in ("30", "its log has the reason"):
-        with pytest.raises(PerspectiveError, match=expected) as failure:
-            browser.view(columns=["lines"])
-        assert "secret" not in str(failure.value)
+    with closing(Browser(cube, ask=fail)) as browser:
+        for expected in ("30", "its log has the reason"):
+            with pytest.raises(PerspectiveError, match=expected) as failure:
+                browser.view(columns=["lines"])
+            assert "secret" not in str(failure.value)
     assert "secret" in caplog.text
 
 
@@ -244,8 +248,8 @@ def test_what_a_node_cannot_do_is_told_too(cube: Cube, caplog: pytest.LogCapture
 )
 def test_a_pivot_is_bounded(cube: Cube, bounds: Bounds, layout: dict[str, Any], sentence: str) -> None:
     """And says what to do."""
-    with pytest.raises(PerspectiveError, match=sentence):
-        Browser(cube, bounds).view(**layout)
+    with closing(Browser(cube, bounds)) as browser, pytest.raises(PerspectiveError, match=sentence):
+        browser.view(**layout)
 
 
 def test_a_view_that_is_gone_is_said_to_be_gone(browser: Browser) -> None:
@@ -265,6 +269,23 @@ def test_a_cube_is_not_written_to(browser: Browser) -> None:
         browser.client.open_table("other").schema()
 
 
+def test_a_conversation_that_is_over_is_forgotten(cube: Cube) -> None:
+    """It is held from both sides of the library's border, where no collector looks."""
+
+    class Asker:
+        def ask(self, query: CubeQuery) -> Any:
+            return cube.query_sync(query)
+
+    asker = Asker()
+    conversation = Conversation("sales", PivotColumns.of(cube.discovery()), asker.ask, Bounds())
+    gone = weakref.ref(asker)
+    conversation.close()
+    del asker
+    gc.collect()
+    assert gone() is None
+    assert conversation
+
+
 LINES = st.tuples(
     st.sampled_from(["Oslo", "Rome", "", "Zürich", "x y"]),
     st.integers(1, 12),
@@ -282,10 +303,11 @@ def test_every_cell_is_what_plain_python_makes_of_its_rows(
     rows = "".join(f"{city},{month},2025-01-01,plan,{item},{amount},1.00\n" for city, month, item, amount in lines)
     mode = "rollup" if split_totals else "flat"
     layout = {"group_by": ["city", "item"], "split_by": ["month"], "columns": ["items", "amount"]}
-    with shop_cube(tmp_path_factory.mktemp("made"), "city,month,day,version,item,amount,price\n" + rows) as cube:
-        view = Browser(cube).view(**layout, split_rollup_mode=mode)
-    heads = plain(view.column_paths())
-    for row in view.to_json():
+    header = "city,month,day,version,item,amount,price\n"
+    with shop_cube(tmp_path_factory.mktemp("made"), header + rows) as cube, closing(Browser(cube)) as browser:
+        view = browser.view(**layout, split_rollup_mode=mode)
+        heads, found = plain(view.column_paths()), view.to_json()
+    for row in found:
         path, *values = row.values()
         for (month, measure), value in zip(heads, values, strict=True):
             cell = [

@@ -114,8 +114,9 @@ class Conversation:
         return answer if self._handler.failure is None else wire.failure(request, self._handler.failure)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Forget everything: what holds each other across the library, no collector would find."""
         self._server.close()
+        self._handler.forget()
 
     def _refusal(self, request: wire.Envelope) -> str | None:
         """Say why a request does not get to the library, which would break off at it or cannot do it."""
@@ -166,6 +167,10 @@ class _Handler:
         self._columns = columns
         self._ask = ask
         self._bounds = bounds
+
+    def forget(self) -> None:
+        self.views.clear()
+        self._ask = _nobody
 
     def get_features(self) -> Mapping[str, object]:
         return FEATURES
@@ -232,3 +237,7 @@ class _Handler:
         rows = (viewport.get("start_row") or 0, viewport.get("end_row"))
         columns = (viewport.get("start_col") or 0, viewport.get("end_col"))
         data.from_arrow_ipc(self.views[name].window(rows, columns))
+
+
+def _nobody(_query: CubeQuery) -> CellSet:
+    raise PivotError("This pivot is closed.")
