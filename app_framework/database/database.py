@@ -19,6 +19,7 @@ from app_framework.database.history import DataView
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
+from app_framework.database.promise import Promise
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.snapshot import Snapshots
@@ -298,6 +299,17 @@ class Database:
             TooManyCommitsError, QueryTimeoutError: not now, or not in time.
         """
         return self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s).result()
+
+    def keep(self, promise: Promise) -> list[str]:
+        """Refuse commits from now on that would break a promise; return how it is broken already, and then do not.
+
+        Raises:
+            EngineError, QueryTimeoutError: it cannot be looked at.
+        """
+        breaches = [str(row[0]) for row in self.query(promise.sql)]
+        if not breaches:
+            self._writer.promises.add(promise)
+        return breaches
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""

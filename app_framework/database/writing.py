@@ -14,11 +14,14 @@ from app_framework.database.errors import (
     BranchConflictError,
     BranchExistsError,
     DatabaseError,
+    InvalidRowsError,
     NoSuchBranchError,
+    RowProblem,
     UnknownTableError,
     VersionGoneError,
 )
 from app_framework.database.history import compact, remembering
+from app_framework.database.promise import Promise
 from app_framework.database.rejects import RejectedRow, write_rejects
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.snapshot import Snapshots
@@ -44,6 +47,9 @@ class Writer:
         keep: how many versions can be read.
         branches_max: how many branches there may be.
         rejects: the folder of rejected rows; None where there is none.
+
+    Attributes:
+        promises: what has to be true of the rows after each commit.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Writer:
         self._keep = keep
         self._branches_max = branches_max
         self._rejects = rejects
+        self.promises: set[Promise] = set()
 
     def check(self, changes: Sequence[Change], on_error: OnError) -> None:
         """Refuse what needs no row to be refused.
@@ -92,6 +99,9 @@ class Writer:
             target, version = self._target(cursor, ledger, branch)
             transaction = _Transaction(cursor, self._tables, self._references, target, reject=on_error == "reject")
             rows = tuple(transaction.make(change) for change in changes)
+            if branch == MASTER:
+                changed = {change.table for change, count in zip(changes, rows, strict=True) if count}
+                self._refuse_breaches(cursor, changed)
             if transaction.rejected:
                 assert self._rejects is not None
                 table = next(change.table for change in changes if isinstance(change, Insert))
@@ -152,6 +162,7 @@ class Writer:
 
         Raises:
             BranchConflictError: master was changed since, or the branch since `expected`.
+            InvalidRowsError: the model would not be true of master any more.
         """
 
         def forward(ledger: Ledger) -> tuple[Branch, bool]:
@@ -165,6 +176,7 @@ class Writer:
                 return branch, False
             version = ledger.advance(self._keep)[-1]
             Overlay(cursor, branch, self._tables).apply(version)
+            self._refuse_breaches(cursor, set(self._tables))
             moved = Branch(name, version, version)
             ledger.set_branch(moved)
             return moved, True
@@ -200,6 +212,14 @@ class Writer:
             cursor.rollback()
             raise
         return result
+
+    def _refuse_breaches(self, cursor: Cursor, changed: set[str]) -> None:
+        """Refuse changes after which the model would not be true of the rows any more."""
+        for promise in [promise for promise in self.promises.copy() if promise.tables & changed]:
+            breaches = [str(row[0]) for row in cursor.rows(promise.sql)]
+            if breaches:
+                table = min(promise.tables & changed)
+                raise InvalidRowsError(table, [RowProblem(0, "", promise.sentence(breaches))])
 
 
 class _Transaction:

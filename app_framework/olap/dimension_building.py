@@ -10,6 +10,7 @@ from dataclasses import replace
 from app_framework.database import Database
 from app_framework.database.datatype import VARCHAR, DataType
 from app_framework.database.errors import EngineError, QueryTimeoutError
+from app_framework.database.promise import Promise
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.definition import (
     ConfigurationPath,
@@ -149,22 +150,27 @@ class DimensionBuilder:
 
     def _refuse_several_keys(self, level: str, members: RowValue, key: RowValue, path: ConfigurationPath) -> None:
         """Refuse a sort key by which a member would have several places."""
-        source = self._tree.from_clause(self._tree.needed(members.joins | key.joins))
-        pairs = f"SELECT DISTINCT {members.sql} AS m, {key.sql} AS k FROM {source} WHERE {members.sql} IS NOT NULL"
-        found = (
-            f"SELECT m, list(k ORDER BY k NULLS LAST)[:{EXAMPLES_MAX}] FROM ({pairs}) GROUP BY m HAVING count(*) > 1"
+        joins = self._tree.needed(members.joins | key.joins)
+        pairs = (
+            f"SELECT DISTINCT {members.sql} AS m, {key.sql} AS k FROM {self._tree.from_clause(joins)}"
+            f" WHERE {members.sql} IS NOT NULL"
+        )
+        keys = (
+            f"list_transform(list(k ORDER BY k NULLS LAST)[:{EXAMPLES_MAX}], lambda k: coalesce(k::VARCHAR, 'nothing'))"
+        )
+        promise = Promise(
+            frozenset({self._tree.base.name, *(join.table.name for join in joins)}),
+            f"SELECT concat(m, ': ', array_to_string({keys}, ', ')) FROM ({pairs}) GROUP BY m HAVING count(*) > 1"
+            f" ORDER BY m LIMIT {EXAMPLES_MAX}",
+            f"a member of level {level!r} has several sort keys; it needs one.",
         )
         try:
-            rows = self._database.query(f"{found} ORDER BY m LIMIT {EXAMPLES_MAX}")
+            breaches = self._database.keep(promise)
         except (EngineError, QueryTimeoutError) as error:
             self._reader.add(path, "INVALID_EXPRESSION", f"the sort keys cannot be looked at: {error}")
             return
-        if rows:
-            lines = [
-                f"    {member!s}: {', '.join(map(_shown, keys))}" for member, keys in rows if isinstance(keys, list)
-            ]
-            text = f"a member of level {level!r} has several sort keys; it needs one.\n"
-            self._reader.add(path, "SEVERAL_SORT_KEYS", text + "\n".join(lines))
+        if breaches:
+            self._reader.add(path, "SEVERAL_SORT_KEYS", promise.sentence(breaches))
 
     def _member(self, value: object, kind: DataType, path: ConfigurationPath) -> Member | None:
         try:
@@ -183,7 +189,3 @@ def _without_enum(value: RowValue) -> RowValue:
     if not value.type.sql.upper().startswith("ENUM"):
         return value
     return replace(value, sql=f"CAST({value.sql} AS VARCHAR)", type=VARCHAR)
-
-
-def _shown(key: object) -> str:
-    return "nothing" if key is None else str(key)

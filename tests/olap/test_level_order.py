@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app_framework.database import Database, ModelError, Source, Table
+from app_framework.database import Database, Insert, InvalidRowsError, ModelError, Source, Table
 from app_framework.olap import Cube, CubeDefinition, CubeQuery, arrow
 from app_framework.olap.sql import write_sql
 from app_framework.testing import GoldenFiles
@@ -225,3 +226,22 @@ def test_the_oracle_puts_members_in_the_same_order(
             assert answer.grouping == grouping, question
             assert len(answer) == len(expected), question
             assert all(map(same, answer.rows, expected)), (question, answer.rows, expected)
+
+
+def test_a_commit_that_gives_a_member_another_sort_key_is_refused(tmp_path: Path) -> None:
+    """Nothing is changed; changes that leave each member its one key are made, and so are those of other tables."""
+    (tmp_path / "orders.csv").write_text(ORDERS, encoding="utf-8")
+    types = {"name": "varchar", "number": "smallint", "quarter": "integer", "amount": "bigint"}
+    tables = [Table("orders", Source.of(csv=tmp_path / "orders.csv"), columns=types), Table("other", columns=types)]
+    with Database.open(tables=tables) as opened:
+        asked = cube(opened, month({"by": "number"}))
+        before = opened.version
+        with pytest.raises(InvalidRowsError) as caught:
+            opened.commit([Insert("orders", [{"name": "Jan", "number": 13}, {"name": "Feb", "number": 2}])])
+        (problem,) = caught.value.problems
+        assert problem.reason == "a member of level 'month' has several sort keys; it needs one.\n    Jan: 1, 13"
+        assert opened.version == before
+        opened.commit([Insert("orders", [{"name": "Feb", "number": 2}])])
+        opened.commit([Insert("other", [{"name": "Jan", "number": 13}])])
+        members = asyncio.run(asked.members("month"))
+    assert members == ("Jan", "Feb", "Mar", "Apr", "Dec", None)
