@@ -27,6 +27,8 @@ def _parts(value: object) -> Iterator[str]:
     if is_dataclass(value) and not isinstance(value, type):
         yield type(value).__name__
         for field in fields(value):
+            if not field.compare:  # it follows from the others
+                continue
             yield field.name
             yield from _parts(getattr(value, field.name))
     elif isinstance(value, Mapping):

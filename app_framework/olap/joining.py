@@ -12,6 +12,7 @@ from app_framework.olap.calculation import Ancestor, At, DateShift, ExtremeMembe
 from app_framework.olap.cells import GROUPING
 from app_framework.olap.frames import Frame, Key, target
 from app_framework.olap.measure import Measure
+from app_framework.olap.sorting import in_level_order
 from app_framework.olap.windows import by_grouping, finite, in_order, partition
 
 Groupings = Sequence[int]
@@ -91,10 +92,10 @@ def finer_join(
 def _put_together(calculation: Per | ExtremeMember, of: Measure, finer: Frame) -> str:
     if isinstance(calculation, Per):
         return calculation.aggregation.render([Argument(quote(of.name), of.type)], ())
-    name = next(quote(k.name) for k in finer.keys if k.level.full_name == calculation.level.full_name)
+    key = next(key for key in finer.keys if key.level.full_name == calculation.level.full_name)
     best = finite(of)
-    order = f"{best}{' DESC' if calculation.largest else ''}, {name} NULLS LAST"
-    return f"first({name} ORDER BY {order}) FILTER (WHERE {best} IS NOT NULL)"
+    order = ", ".join([f"{best}{' DESC' if calculation.largest else ''}", *in_level_order(key.name, key.level)])
+    return f"first({quote(key.name)} ORDER BY {order}) FILTER (WHERE {best} IS NOT NULL)"
 
 
 def members_before(calculation: Shift, members: Frame, cells: str) -> str:

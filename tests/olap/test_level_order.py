@@ -245,3 +245,29 @@ def test_a_commit_that_gives_a_member_another_sort_key_is_refused(tmp_path: Path
         opened.commit([Insert("other", [{"name": "Jan", "number": 13}])])
         members = asyncio.run(asked.members("month"))
     assert members == ("Jan", "Feb", "Mar", "Apr", "Dec", None)
+
+
+def test_calculated_measures_walk_in_the_order_of_the_level(orders: Database) -> None:
+    """Running sums and shifts, lax and strict, also over filtered rows, follow it; of equals the first wins."""
+    hierarchy = {"levels": [month({"by": "number", "descending": True})]}
+    measures: dict[str, object] = {
+        "amount": {"sum": "amount"},
+        "running": {"cumulative": "amount", "level": "month", "aggregate": "sum"},
+        "before": {"shift": "amount", "level": "month", "offset": 1},
+        "strictly": {"shift": "amount", "level": "month", "offset": 1, "strict": True},
+        "least": {"min_member": "rows", "level": "month"},
+        "rows": {"count": "*"},
+        "some": {"filter": "running", "where": {"month": {"not": ["Apr"]}}},
+    }
+    asked = Cube.of(CubeDefinition.of("c", base="orders", dimensions={"Month": hierarchy}, measures=measures), orders)
+    assert asked.query_sync(CubeQuery(measures=["least"])).rows == [("Dec",)]
+    walked = ["amount", "running", "before", "strictly", "some"]
+    query = CubeQuery(measures=walked, levels=["month"], totals="grand")
+    assert asked.query_sync(query).rows == [
+        ("Dec", 2, 2, None, None, 2),
+        ("Apr", 4, 6, 2, 2, 2),
+        ("Mar", 5, 11, 4, 4, 7),
+        ("Jan", 10, 21, 5, 5, 17),
+        (None, 1, 22, 10, 10, 18),
+        (None, 22, 22, None, None, 18),
+    ]
