@@ -257,7 +257,10 @@ class Cube:
 
     def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
         stale = self._state_problems(drillthrough.query)
-        plan = plan_rows(self.model, drillthrough, [*known, *stale])
+        try:
+            plan = plan_rows(self.model, drillthrough, known)
+        except QueryError as error:
+            raise QueryError.of([*error.problems, *stale]) from None
         if stale:
             raise QueryError.of(stale)
         return plan

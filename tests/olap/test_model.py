@@ -273,7 +273,7 @@ def test_names_that_differ_in_case_alone_are_refused(database: Database) -> None
     measures = {"lines": {"count": "*"}, "Lines": {"sum": "l_line"}, "L_FLAG": {"max": "l_flag"}}
     problems = refused(database, {"D": ["l_flag"]}, measures)
     assert [problem.split(": ")[0] for problem in problems] == ["cubes.c.measures.Lines", "cubes.c.measures.L_FLAG"]
-    assert "'Lines' and 'lines' differ in nothing but case" in problems[0]
+    assert "measure 'Lines' and measure 'lines' differ in case only" in problems[0]
 
 
 def test_a_base_that_is_wrong_for_several_cubes_is_told_once(database: Database) -> None:

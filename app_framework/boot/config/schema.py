@@ -117,4 +117,6 @@ def _members(union: Iterable[Schema]) -> list[Schema]:
 
 
 def _is_scalar(schema: Schema) -> bool:
-    return schema.get("type") in _SCALARS or "enum" in schema or "const" in schema
+    kinds = schema.get("type")
+    scalar = all(kind in _SCALARS for kind in kinds) if isinstance(kinds, list) else kinds in _SCALARS
+    return scalar or "enum" in schema or "const" in schema
