@@ -24,6 +24,7 @@ from app_framework.olap import (
     QueryError,
     RowSetColumn,
     TooLargeError,
+    UnknownCubeError,
     UnknownVersionError,
     arrow,
     build_catalogs,
@@ -95,6 +96,16 @@ def test_the_columns_are_those_of_the_base_table_unless_named(flights: Cube) -> 
     assert (found.count, first[0], first[2]) == (342, "Pacific/Honolulu", "Hawaiian Airlines Inc.")
     assert second[1].utcoffset().total_seconds() == 0  # type: ignore[attr-defined]
     assert repr(found) == "<RowSet of cube 'flights': 342 rows, 3 columns>"
+
+
+def test_the_manager_finds_the_cube_of_a_cell(flights: Cube) -> None:
+    """As for every question; in a task and in a thread."""
+    manager = Manager(build_catalogs([], [flights]))
+    cell = Drillthrough({"carrier": "OO", "month": 1}, ["origin", "dest"])
+    assert list(manager.drillthrough_sync("flights", cell)) == [("LGA", "ORD")]
+    assert list(asyncio.run(manager.drillthrough("flights", cell))) == [("LGA", "ORD")]
+    with pytest.raises(UnknownCubeError):
+        manager.drillthrough_sync("flight", cell)
 
 
 def test_the_statements_are_these(flights: Cube, golden: GoldenFiles) -> None:
