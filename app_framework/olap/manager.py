@@ -133,6 +133,10 @@ class Manager:
         """
         return await self.cube(cube).drillthrough(drillthrough)
 
+    def drillthrough_sync(self, cube: str, drillthrough: Drillthrough) -> RowSet:
+        """Return the rows of a cell, waiting in this thread; see `drillthrough`."""
+        return self.cube(cube).drillthrough_sync(drillthrough)
+
     async def members(
         self, cube: str, level: str, *, prefix: str | None = None, limit: int = 100
     ) -> tuple[object, ...]:

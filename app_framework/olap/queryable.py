@@ -53,6 +53,9 @@ class Queryable(Protocol):
     async def drillthrough(self, drillthrough: Drillthrough) -> RowSet:
         """Return the rows that a cell counts; whoever gets them closes them."""
 
+    def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
+        """Return them in this thread."""
+
     async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
         """Return the members of a level, in order."""
 

@@ -18,6 +18,7 @@ from app_framework.olap.sql import Statement
 from app_framework.olap.where import ConditionWriter
 
 _STEP = re.compile(r'"([^"]+)"|([^."]+)')
+_STEPS = re.compile(rf"(?:{_STEP.pattern})(?:\.(?:{_STEP.pattern}))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ def _steps(text: str) -> tuple[str, ...]:
     >>> _steps('orders."a.b"')
     ('orders', 'a.b')
     """
-    return tuple(quoted or plain for quoted, plain in _STEP.findall(text)) or (text,)
+    if _STEPS.fullmatch(text) is None:
+        return (text,)
+    return tuple(quoted or plain for quoted, plain in _STEP.findall(text))
 
 
 def _leaving(sql: str, kind: DataType) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, time
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from app_framework.database import Database, DatabaseLimits, OverloadedError, QueryTimeoutError, Table
+from app_framework.database import Database, DatabaseLimits, OverloadedError, QueryTimeoutError, Source, Table
 from app_framework.errors import ServiceUnavailableError
 from app_framework.olap import (
     Cube,
@@ -20,7 +24,9 @@ from app_framework.olap import (
     QueryError,
     RowSetColumn,
     TooLargeError,
+    UnknownCubeError,
     UnknownVersionError,
+    arrow,
     build_catalogs,
 )
 from app_framework.olap.rowplan import plan_rows, write_count, write_rows
@@ -90,6 +96,16 @@ def test_the_columns_are_those_of_the_base_table_unless_named(flights: Cube) -> 
     assert (found.count, first[0], first[2]) == (342, "Pacific/Honolulu", "Hawaiian Airlines Inc.")
     assert second[1].utcoffset().total_seconds() == 0  # type: ignore[attr-defined]
     assert repr(found) == "<RowSet of cube 'flights': 342 rows, 3 columns>"
+
+
+def test_the_manager_finds_the_cube_of_a_cell(flights: Cube) -> None:
+    """As for every question; in a task and in a thread."""
+    manager = Manager(build_catalogs([], [flights]))
+    cell = Drillthrough({"carrier": "OO", "month": 1}, ["origin", "dest"])
+    assert list(manager.drillthrough_sync("flights", cell)) == [("LGA", "ORD")]
+    assert list(asyncio.run(manager.drillthrough("flights", cell))) == [("LGA", "ORD")]
+    with pytest.raises(UnknownCubeError):
+        manager.drillthrough_sync("flight", cell)
 
 
 def test_the_statements_are_these(flights: Cube, golden: GoldenFiles) -> None:
@@ -164,6 +180,43 @@ def test_a_cell_that_counts_too_much_is_refused_before_its_first_row(flights: Cu
         cube.drillthrough_sync(Drillthrough())
     found = cube.drillthrough_sync(Drillthrough(limit=10))
     assert (found.count, len(list(found))) == (336776, 10)
+
+
+def test_columns_of_any_type_and_name_are_shown(tmp_path: Path) -> None:
+    """What JSON and Arrow have no type for is text; a name with a dot stands in quotes."""
+    moment = datetime(2024, 2, 29)  # noqa: DTZ001 - a time without a zone
+    values = {
+        "a.b": pa.array([[1, 2]]),
+        "blob": pa.array([b"\x00a"]),
+        "parts": pa.array([{"x": 1}]),
+        "word": pa.array(["w"]).dictionary_encode(),
+        "at": pa.array([moment], pa.timestamp("ns")),
+        "clock": pa.array([time(12, 30)]),
+    }
+    parquet.write_table(pa.table(values), tmp_path / "t.parquet")
+    table = Table("t", Source.of(parquet=tmp_path / "t.parquet"))
+    with Database.open(tables=[table]) as opened:
+        definition = CubeDefinition.of("c", base="t", dimensions={"W": ["word"]}, measures={"n": {"count": "*"}})
+        cube = Cube.of(definition, opened)
+        found = cube.drillthrough_sync(Drillthrough(limit=2**63 - 1))
+        assert [column.type for column in found.columns] == [
+            "string",
+            "string",
+            "string",
+            "string",
+            "timestamp",
+            "time",
+        ]
+        assert list(found) == [("[1, 2]", "\\x00a", "{'x': 1}", "w", moment, time(12, 30))]
+        quoted = cube.drillthrough_sync(Drillthrough(columns=['"a.b"', 't."a.b"']))
+        assert list(quoted) == [("[1, 2]", "[1, 2]")]
+        stream = pa.ipc.open_stream(b"".join(arrow.row_pieces(cube.drillthrough_sync(Drillthrough())))).read_all()
+        assert stream.to_pylist() == [
+            {"a.b": "[1, 2]", "blob": "\\x00a", "parts": "{'x': 1}", "word": "w", "at": moment, "clock": time(12, 30)}
+        ]
+        for wrong in ('"word', "t..word", ".", '""', "word.", ""):
+            with pytest.raises(QueryError):
+                cube.drillthrough_sync(Drillthrough(columns=[wrong]))
 
 
 @pytest.fixture
