@@ -128,7 +128,8 @@ async def query_cube(
     tag = _tag(asked, query, media_type, versions)
     if holds(request, tag) and not asked.check(query):
         return not_modified(tag)
-    answer = kept.peek(tag)
+    # A version that is gone is refused, although its answer may still be there.
+    answer = kept.peek(tag) if query.version is None or not asked.check(query) else None
     if answer is None and media_type == ARROW:
         stream = await while_connected(request, manager.query_stream(cube, query))
         response = await _arrow_answer(stream)
