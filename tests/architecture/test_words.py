@@ -45,7 +45,6 @@ def files() -> Iterator[Path]:
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         hidden = parts[0].startswith(".") and len(parts) > 1 and parts[0] != ".ci"
-        hidden = hidden or parts == (".git",)  # of a second working tree, where it is a file
         ours = not hidden and not any(part in NOT_OURS or part.endswith(".egg-info") for part in parts)
         if ours and path.is_file() and path.suffix in TEXT and path != Path(__file__):
             yield path

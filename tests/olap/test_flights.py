@@ -23,14 +23,10 @@ def test_the_grand_total_is_known(flights: Cube) -> None:
 
 
 def test_a_long_answer_does_not_stop_the_event_loop(flights: Cube) -> None:
-    """337,000 rows become Python values while other tasks go on: none waits for more than a part of the answer.
-
-    Fetched at one go, half of it would be one pause. The best of three, for machines with other work.
-    """
+    """337,000 rows become Python values while other tasks go on; the best of three, for machines with other work."""
     levels = ["month", "day", "hour", "tailnum", "dest", "Scheduled.time_hour"]
 
-    async def longest_pause() -> float:
-        started = time.perf_counter()
+    async def longest_pause_s() -> float:
         answering = asyncio.ensure_future(flights.query(CubeQuery(measures=["flights"], levels=levels, totals="grand")))
         pauses = []
         while not answering.done():
@@ -38,9 +34,9 @@ def test_a_long_answer_does_not_stop_the_event_loop(flights: Cube) -> None:
             await asyncio.sleep(0.001)
             pauses.append(time.perf_counter() - began)
         assert len(await answering) == 336_630
-        return max(pauses) / (time.perf_counter() - started)
+        return max(pauses)
 
-    assert min(asyncio.run(longest_pause()) for _ in range(3)) < 0.25
+    assert min(asyncio.run(longest_pause_s()) for _ in range(3)) < 0.05
 
 
 def test_flights_by_origin(flights: Cube) -> None:
