@@ -183,7 +183,7 @@ def everything_is_explained(fault: Fault, folder: Path, duration_s: float) -> No
             assert revisions.setdefault(value, revision) == revision, value
     for number in range(KEYS):
         history = [each for client in clients for each in client.history[f"k{number}"]]
-        assert len(history) > 2 * duration_s
+        assert len(history) > 2.5 * duration_s
         assert explained(history), f"k{number}"
 
 
