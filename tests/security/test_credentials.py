@@ -19,7 +19,9 @@ from app_framework.security import (
     UnauthenticatedError,
     User,
 )
+from app_framework.security.credentials import WORKERS
 from app_framework.security.password import Cost
+from app_framework.testing.virtual_time import until
 
 CHEAP = Cost(2, 1, 1)
 TOKEN = "0123456789abcdef"
@@ -52,7 +54,7 @@ class Held:
     """Checks that wait until they are let go."""
 
     def __init__(self) -> None:
-        self.entered = threading.Event()
+        self.entered = threading.Semaphore(0)
         self.let_go = threading.Event()
 
 
@@ -62,7 +64,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     gate, real = Held(), PasswordHash.matches
 
     def matches(self: PasswordHash, password: str) -> bool:
-        gate.entered.set()
+        gate.entered.release()
         return gate.let_go.wait(10) and real(self, password)
 
     with monkeypatch.context() as patched:
@@ -202,7 +204,7 @@ def test_a_request_that_is_given_up_leaves_the_check_to_the_others(monkeypatch: 
     async def story(gate: Held) -> str:
         known = Credentials([user("ana", "x")])
         first, second = (asyncio.create_task(known.authenticate(basic("ana", "x"))) for _ in range(2))
-        assert await asyncio.to_thread(gate.entered.wait, 10)
+        assert await asyncio.to_thread(gate.entered.acquire, timeout=10)
         first.cancel()
         gate.let_go.set()
         found = await second
@@ -220,9 +222,10 @@ def test_a_stop_does_not_wait_for_what_waits(monkeypatch: pytest.MonkeyPatch) ->
     async def story(gate: Held) -> list[bool]:
         known = Credentials([user("ana", "x")])
         guesses = [asyncio.create_task(known.authenticate(basic("ana", str(n)))) for n in range(6)]
-        assert await asyncio.to_thread(gate.entered.wait, 10)
+        for _ in range(WORKERS):
+            assert await asyncio.to_thread(gate.entered.acquire, timeout=10)
         closing = asyncio.create_task(asyncio.to_thread(known.close))
-        await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+        await until(lambda: sum(guess.cancelled() for guess in guesses) == 6 - WORKERS)
         gate.let_go.set()
         await closing
         await asyncio.wait(guesses)
