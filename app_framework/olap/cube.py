@@ -7,13 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
+from app_framework.database import (
+    Database,
+    EngineError,
+    ModelError,
+    ModelProblem,
+    ResultTooLargeError,
+    RowStream,
+)
 from app_framework.database.branches import MASTER
 from app_framework.database.history import DataView
 from app_framework.database.rows import Row
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
+from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps, hindered_by
 from app_framework.olap.building import ModelBuilder
 from app_framework.olap.cellset import CellColumn, CellSet, with_utc
 from app_framework.olap.cellstream import CellStream, read_batches
@@ -64,17 +72,27 @@ class Cube:
         database: where its rows are.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+        bitmaps_from: from how many rows of the base table on distinct integers are counted in bitmaps.
 
     Attributes:
         fingerprint: of the model: the same as long as the same data gives the same answers.
     """
 
-    def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
+    def __init__(
+        self,
+        model: CubeModel,
+        database: Database,
+        *,
+        node: str = "local",
+        rows_max: int = ROWS_MAX,
+        bitmaps_from: int = BITMAPS_FROM,
+    ) -> None:
         self.model = model
         self.node = node
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._bitmaps = DistinctBitmaps(bitmaps_from, threads=database.limits.threads)
 
     @staticmethod
     def of(definition: CubeDefinition, database: Database) -> Cube:
@@ -284,15 +302,23 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
-        seen = plan
+        seen, bitmaps = plan, True
 
         def read(view: DataView) -> _Reading[T]:
             nonlocal seen
             seen = plan.at(view.sources)
+            if bitmaps and not view.sources:
+                seen = self._bitmaps.chosen(seen, cursor, view.version)
             statement = write_sql(seen, rows_written)
             return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
 
         try:
+            try:
+                return self._database.read(cursor, read, self._version_of(query), query.branch)
+            except (EngineError, ResultTooLargeError) as error:
+                if seen is plan or not hindered_by(error):
+                    raise
+            bitmaps = False
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
             raise _blamed(cursor, seen, error) from error

@@ -69,6 +69,13 @@ class QueryPlan:
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
         return replace(self, measures=measures, aggregates=aggregates, calculations=calculations, order=())
 
+    def measuring(self, others: Mapping[str, AggregateMeasure]) -> QueryPlan:
+        """Return the plan with other aggregates in the place of those that have their names."""
+        aggregates = tuple(others.get(aggregate.name, aggregate) for aggregate in self.aggregates)
+        names = [measure.name for measure in self.measures]
+        calculations = self.calculations and self.calculations.measuring(others, names)
+        return replace(self, aggregates=aggregates, calculations=calculations)
+
     def joins_of(self, frame: Frame) -> tuple[Join, ...]:
         """Return the tables besides the base that a frame of cells reads."""
         conditions = () if frame.everything else self.conditions
