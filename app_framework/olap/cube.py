@@ -23,7 +23,7 @@ from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
 from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps, hindered_by
 from app_framework.olap.building import ModelBuilder
-from app_framework.olap.cellset import CellColumn, CellSet, with_utc
+from app_framework.olap.cellset import CellSet, with_utc
 from app_framework.olap.cellstream import CellStream, read_batches
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.discovery import describe_model
@@ -137,7 +137,7 @@ class Cube:
             reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return ArrowCellSet(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 reading.rows,
                 grouped=reading.statement.grouped,
                 versions={self.node: reading.version},
@@ -154,7 +154,7 @@ class Cube:
         def opened(stream: RowStream, view: DataView) -> CellStream:
             return CellStream(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 read_batches(plan.at(view.sources), stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
@@ -324,7 +324,7 @@ class Cube:
             raise _blamed(cursor, seen, error) from error
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
-        columns, rows = _columns(plan), reading.rows
+        columns, rows = plan.columns, reading.rows
         grouping = None
         if reading.statement.grouped:
             grouping = [bits for *_, bits in rows if isinstance(bits, int)]
@@ -412,12 +412,6 @@ def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
     except EngineError as error:
         return error
     return None
-
-
-def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
-    measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
-    return (*levels, *measures)
 
 
 def _milliseconds_since(started: float) -> float:

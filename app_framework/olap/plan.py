@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.errors import near_matches
+from app_framework.olap.cellset import CellColumn
 from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
 from app_framework.olap.dependence import is_calculated, lifted_hierarchies, missing_levels
 from app_framework.olap.dimension import Hierarchy, Level, place_of
@@ -61,6 +62,13 @@ class QueryPlan:
     def bounded(self) -> bool:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
+
+    @property
+    def columns(self) -> tuple[CellColumn, ...]:
+        """The columns of the answer: levels, then measures."""
+        levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in self.keys]
+        measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in self.measures]
+        return (*levels, *measures)
 
     def only(self, *measures: Measure) -> QueryPlan:
         """Return the plan of the same cells with these measures, or none, in the order of the levels."""
