@@ -68,6 +68,7 @@ class _Cells:
         self.details = len(self._there[0])
         self.length = len(self._rows)
         self.codes = [self._codes(i) for i in range(len(plan.keys))]
+        self._columns: dict[str, Column] = {}
         bits = [(1 << len(plan.keys)) - (1 << prefix) for prefix in self._prefixes]
         self.grouping = np.repeat(np.array(bits), [len(there) for there in self._there])
 
@@ -100,10 +101,15 @@ class _Cells:
         return columns[0]
 
     def _column(self, part: Part) -> Column:
-        """Return a part of all cells."""
+        """Return a part of all cells; several measures may be put together from it."""
+        if part.sql not in self._columns:
+            self._columns[part.sql] = self._read(part)
+        return self._columns[part.sql]
+
+    def _read(self, part: Part) -> Column:
         stored = self._tile.parts[part.sql]
-        numbers = self._at(self._blocks(stored, stored.numbers))
-        if part.measure.kind == "count":
+        numbers = self._rows if part == ROWS else self._at(self._blocks(stored, stored.numbers))
+        if part.counts:
             return Column(numbers)
         present: Mask | None = self._rows > 0
         if stored.there is not None:

@@ -67,7 +67,8 @@ def read_column(column: Any, kind: DataType) -> Column:
 def writer(kind: DataType) -> Callable[[list[int]], list[object]] | None:
     """Return what makes the values of an answer of integers; None where they are the values."""
     if kind.family == "decimal":
-        return lambda numbers: [Decimal(number).scaleb(-kind.scale) for number in numbers]
+        unit = Decimal(1).scaleb(-kind.scale)
+        return lambda numbers: [number * unit for number in numbers]
     if kind.family == "boolean":
         return lambda numbers: [bool(number) for number in numbers]
     if kind.family == "date":

@@ -46,6 +46,11 @@ class Part:
         return self.measure.sql
 
     @property
+    def counts(self) -> bool:
+        """Whether it is 0 of nothing, and not nothing."""
+        return self.measure.aggregation is COUNT
+
+    @property
     def type(self) -> DataType:
         """The type of its numbers."""
         return self.measure.type

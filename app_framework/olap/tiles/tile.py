@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from app_framework.olap.tiles.axis import Axis
 from app_framework.olap.tiles.columns import LARGEST, Mask, Numbers
 from app_framework.olap.tiles.parts import ROWS, Merge, Part
 
+FEW = 8
 _MERGES: Mapping[Merge, Any] = {"add": np.add, "least": np.minimum, "most": np.maximum, "any": np.logical_or}
 
 
@@ -89,8 +93,29 @@ class Tile:
 
 
 def merged(numbers: Any, merge: Merge, axes: Iterable[int]) -> Any:
-    """Return an array without some of its axes, whose numbers become one."""
-    gone = tuple(axes)
+    """Return an array without some of its axes, whose numbers become one.
+
+    Axes that lie side by side and share their fate are one; the first goes first, for what it leaves is small and in
+    one piece: that is several times as fast as leaving the order to numpy.
+    """
+    gone = {*axes}
     if not gone:
         return numbers
-    return _MERGES[merge].reduce(numbers, axis=gone, initial=neutral_of(merge, numbers.dtype))
+    runs = [(fate, [*run]) for fate, run in groupby(range(numbers.ndim), key=gone.__contains__)]
+    shape = numbers.shape
+    flat = np.ascontiguousarray(numbers).reshape([math.prod(shape[axis] for axis in run) for _, run in runs])
+    axis = 0
+    for fate, _ in runs:
+        if fate:
+            flat = _along(flat, merge, axis)
+        else:
+            axis += 1
+    return flat.reshape([size for axis, size in enumerate(shape) if axis not in gone])
+
+
+def _along(numbers: Any, merge: Merge, axis: int) -> Any:
+    length = numbers.shape[axis]
+    if axis == numbers.ndim - 1 > 0 and 0 < length <= FEW:
+        # Few numbers each are added column by column: numpy would begin anew for each few.
+        return reduce(_MERGES[merge], (numbers[..., i] for i in range(length)))
+    return _MERGES[merge].reduce(numbers, axis=axis, initial=neutral_of(merge, numbers.dtype))
