@@ -22,7 +22,7 @@ from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.promise import Promise
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
-from app_framework.database.scratch import Scratch
+from app_framework.database.scratch import Scratch, ScratchTable
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.stream import RowStream
 from app_framework.database.version import Branch
@@ -281,14 +281,14 @@ class Database:
         return self._background.submit(job, BACKGROUND_TIMEOUT_S)
 
     @contextmanager
-    def scratch(self, cursor: Cursor) -> Iterator[tuple[DataView, str]]:
-        """See the newest version inside a background job, with the name of a table in memory that it may make of it.
+    def scratch(self, cursor: Cursor) -> Iterator[ScratchTable]:
+        """See the newest version inside, in a background job that may make a table in memory of it.
 
-        The table is seen by everybody when the block has ended, and by nobody when it fails.
+        Everybody sees the table when the block has ended, and nobody when it fails; who made it drops it.
         """
-        table = self._scratch.new_table(cursor)
-        with self._snapshots.pinned(cursor) as view:
-            yield view, table
+        name = self._scratch.new_table(cursor)
+        with self._snapshots.pinned(cursor) as kept:
+            yield ScratchTable(name, kept[-1], kept[0])
 
     def submit_commit(
         self,

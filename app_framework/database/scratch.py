@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 CATALOG = "#scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchTable:
+    """A table that may be made, and what it can be made of.
+
+    Args:
+        name: what it has to be called, as SQL.
+        version: the newest version, which the tables of the model are read in.
+        oldest: the oldest that is kept: what left since then is still there.
+    """
+
+    name: str
+    version: int
+    oldest: int
 
 
 class Scratch:

@@ -88,10 +88,10 @@ class Snapshots:
             cursor.rollback()
 
     @contextmanager
-    def pinned(self, cursor: Cursor) -> Iterator[DataView]:
-        """See the newest version inside, in a transaction that may write to the scratch tables and is committed."""
+    def pinned(self, cursor: Cursor) -> Iterator[tuple[int, ...]]:
+        """See the newest of these versions inside, in a transaction that is committed."""
         with cursor.transaction():
-            yield self.view(cursor)
+            yield Ledger(cursor, self._clock).kept()
 
     @contextmanager
     def publishing(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -40,6 +41,7 @@ from app_framework.olap.sql import Statement, write_members, write_sql
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
+    from app_framework.olap.aggregates import AggregateStore
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -52,6 +54,7 @@ class _Reading(Generic[T]):
     """What a statement returned, and of which version."""
 
     version: int
+    plan: QueryPlan
     statement: Statement
     rows: T
 
@@ -75,6 +78,7 @@ class Cube:
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._aggregates: AggregateStore | None = None
 
     @staticmethod
     def of(definition: CubeDefinition, database: Database) -> Cube:
@@ -89,6 +93,15 @@ class Cube:
     def name(self) -> str:
         """What queries and URLs call it."""
         return self.model.name
+
+    @property
+    def aggregates(self) -> AggregateStore:
+        """The groups of rows that are kept, so that questions need not read the rows."""
+        from app_framework.olap.aggregates import AggregateStore
+
+        if self._aggregates is None:
+            self._aggregates = AggregateStore(self.model, self._database)
+        return self._aggregates
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -134,10 +147,13 @@ class Cube:
         plan = self.plan(query)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
+            reading = ExitStack()
+            stream.when_closed(reading.close)
+            seen = reading.enter_context(self._seen(plan, view, query.branch))
             return CellStream(
                 self.name,
                 _columns(plan),
-                read_batches(plan.at(view.sources), stream, self.rows_max),
+                read_batches(seen, stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
                 versions={self.node: view.version},
@@ -160,7 +176,7 @@ class Cube:
         ).wait()
         return {
             "cube": self.name,
-            "plan": repr(plan),
+            "plan": repr(reading.plan),
             "sql": reading.statement.text,
             "parameters": list(reading.statement.parameters),
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
@@ -284,18 +300,29 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
-        seen = plan
+        of_rows = plan
 
         def read(view: DataView) -> _Reading[T]:
-            nonlocal seen
-            seen = plan.at(view.sources)
-            statement = write_sql(seen, rows_written)
-            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
+            nonlocal of_rows
+            of_rows = plan.at(view.sources)
+            with self._seen(plan, view, query.branch) as seen:
+                statement = write_sql(seen, rows_written)
+                rows = fetch(statement.text, statement.parameters, self.rows_max)
+            return _Reading(view.version, seen, statement, rows)
 
         try:
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
-            raise _blamed(cursor, seen, error) from error
+            raise _blamed(cursor, of_rows, error) from error
+
+    @contextmanager
+    def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
+        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        if self._aggregates is None or branch != MASTER:
+            yield plan.at(view.sources)
+            return
+        with self._aggregates.routed(plan.at(view.sources), view) as routed:
+            yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
         columns, rows = _columns(plan), reading.rows
