@@ -8,10 +8,14 @@ from types import MappingProxyType
 
 from app_framework.database.sql import quote
 from app_framework.olap.aggregates.parts import ROWS, Part, parts_of
+from app_framework.olap.aggregation import COUNT_DISTINCT, MAX, MIN, SINGLE_VALUE
 from app_framework.olap.dimension import Level
 from app_framework.olap.join import JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.sorting import sort_key
+
+_OF_MEMBERS = (COUNT_DISTINCT, MIN, MAX, SINGLE_VALUE)
+"""The aggregations that are the same over rows and over the members that stand in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +26,32 @@ class AggregateShape:
         levels: what rows are grouped by, at least one.
         parts: what is kept of each group by its SQL over rows, with the name of its column.
         joins: the paths of the tables that it is made of.
+        names: the full names of its levels.
+        answers: the names of the measures that can be made of it.
     """
 
     levels: tuple[Level, ...]
     parts: Mapping[str, tuple[Part, str]]
     joins: frozenset[Path]
+    names: frozenset[str]
+    answers: frozenset[str]
 
     @staticmethod
     def of(levels: Iterable[Level], measures: Iterable[AggregateMeasure]) -> AggregateShape:
         """Return the shape that keeps the parts of measures; those that have none are left out."""
-        levels = tuple(levels)
+        levels, measures = tuple(levels), tuple(measures)
         parts: dict[str, tuple[Part, str]] = {ROWS.sql: (ROWS, "#rows")}
         joins = {path for level in levels for path in level.joins | level.order.joins}
+        answers = {measure.name for measure in measures if member_level(levels, measure) is not None}
         for measure in measures:
             kept = parts_of(measure)
             if kept is not None:
+                answers.add(measure.name)
                 joins |= measure.joins
                 for part in kept.each:
                     parts.setdefault(part.sql, (part, f"#{part.name} {measure.name}"))
-        return AggregateShape(levels, MappingProxyType(parts), frozenset(joins))
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The full names of its levels."""
-        return frozenset(level.full_name for level in self.levels)
+        names = frozenset(level.full_name for level in levels)
+        return AggregateShape(levels, MappingProxyType(parts), frozenset(joins), names, frozenset(answers))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -92,3 +98,10 @@ class Aggregate:
 
     def __str__(self) -> str:
         return f"aggregate {self.shape}, {self.rows:,} rows"
+
+
+def member_level(levels: Iterable[Level], measure: AggregateMeasure) -> Level | None:
+    """Return the level whose members are what is aggregated, where it does not matter how often each stands there."""
+    if not any(measure.aggregation is known for known in _OF_MEMBERS) or not measure.arguments:
+        return None
+    return next((level for level in levels if level.sql == measure.arguments[0].sql), None)
