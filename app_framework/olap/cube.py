@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -48,6 +49,8 @@ from app_framework.olap.sql import Statement, write_members, write_sql
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
+    from app_framework.olap.aggregate_limits import AggregateLimits
+    from app_framework.olap.aggregates import Advice, AggregateStore
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -60,6 +63,7 @@ class _Reading(Generic[T]):
     """What a statement returned, and of which version."""
 
     version: int
+    plan: QueryPlan
     statement: Statement
     rows: T
 
@@ -73,6 +77,7 @@ class Cube:
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
         bitmaps_from: from how many rows of the base table on distinct integers are counted in bitmaps.
+        limits: what its aggregates may cost.
 
     Attributes:
         fingerprint: of the model: the same as long as the same data gives the same answers.
@@ -86,6 +91,7 @@ class Cube:
         node: str = "local",
         rows_max: int = ROWS_MAX,
         bitmaps_from: int = BITMAPS_FROM,
+        limits: AggregateLimits | None = None,
     ) -> None:
         self.model = model
         self.node = node
@@ -93,20 +99,37 @@ class Cube:
         self.fingerprint = fingerprint(model)
         self._database = database
         self._bitmaps = DistinctBitmaps(bitmaps_from, threads=database.limits.threads)
+        self._limits = limits
+        self._aggregates: AggregateStore | None = None
+        if model.keeping.levels:
+            self.aggregates.keep_declared()
 
     @staticmethod
-    def of(definition: CubeDefinition, database: Database) -> Cube:
+    def of(definition: CubeDefinition, database: Database, *, limits: AggregateLimits | None = None) -> Cube:
         """Return one cube, for a script or a test.
 
         Raises:
             ModelError: the definition does not fit the database.
         """
-        return build_cubes([definition], database)[0]
+        return build_cubes([definition], database, limits=limits)[0]
 
     @property
     def name(self) -> str:
         """What queries and URLs call it."""
         return self.model.name
+
+    @property
+    def aggregates(self) -> AggregateStore:
+        """The groups of rows that are kept, so that questions need not read the rows."""
+        from app_framework.olap.aggregates import AggregateStore
+
+        if self._aggregates is None:
+            self._aggregates = AggregateStore(self.model, self._database, self._limits)
+        return self._aggregates
+
+    def advise(self) -> Advice:
+        """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
+        return self.aggregates.advise().result()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -152,10 +175,13 @@ class Cube:
         plan = self.plan(query)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
+            reading = ExitStack()
+            stream.when_closed(reading.close)
+            seen = reading.enter_context(self._seen(plan, view, query.branch))
             return CellStream(
                 self.name,
                 plan.columns,
-                read_batches(plan.at(view.sources), stream, self.rows_max),
+                read_batches(seen, stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
                 versions={self.node: view.version},
@@ -178,7 +204,7 @@ class Cube:
         ).wait()
         return {
             "cube": self.name,
-            "plan": repr(plan),
+            "plan": repr(reading.plan),
             "sql": reading.statement.text,
             "parameters": list(reading.statement.parameters),
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
@@ -302,26 +328,39 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
-        seen, bitmaps = plan, True
+        of_rows, bitmaps, counted = plan, True, False
 
         def read(view: DataView) -> _Reading[T]:
-            nonlocal seen
-            seen = plan.at(view.sources)
-            if bitmaps and not view.sources:
-                seen = self._bitmaps.chosen(seen, cursor, view.version)
-            statement = write_sql(seen, rows_written)
-            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
+            nonlocal of_rows, counted
+            of_rows = plan.at(view.sources)
+            with self._seen(plan, view, query.branch) as seen:
+                of_rows_only = not view.sources and not seen.facts
+                final = self._bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
+                counted = final is not seen
+                statement = write_sql(final, rows_written)
+                rows = fetch(statement.text, statement.parameters, self.rows_max)
+            return _Reading(view.version, final, statement, rows)
 
         try:
             try:
                 return self._database.read(cursor, read, self._version_of(query), query.branch)
             except (EngineError, ResultTooLargeError) as error:
-                if seen is plan or not hindered_by(error):
+                if not (counted and hindered_by(error)):
                     raise
             bitmaps = False
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
-            raise _blamed(cursor, seen, error) from error
+            raise _blamed(cursor, of_rows, error) from error
+
+    @contextmanager
+    def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
+        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        seen = plan.at(view.sources)
+        if branch != MASTER or (self._aggregates is None and not self.model.keeping.automatic):
+            yield seen
+            return
+        with self.aggregates.routed(seen, view) as routed:
+            yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
         columns, rows = plan.columns, reading.rows
@@ -375,6 +414,7 @@ def build_cubes(
     node: str = "local",
     rows_max: int = ROWS_MAX,
     aggregations: Aggregations = AGGREGATIONS,
+    limits: AggregateLimits | None = None,
     known: Iterable[ModelProblem] = (),
 ) -> list[Cube]:
     """Return the cubes of a model.
@@ -389,7 +429,7 @@ def build_cubes(
     problems = [*known, *builder.problems]
     if problems:
         raise ModelError(problems)
-    return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
+    return [Cube(model, database, node=node, rows_max=rows_max, limits=limits) for model in models]
 
 
 def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
