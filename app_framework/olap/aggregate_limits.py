@@ -15,12 +15,10 @@ class AggregateLimits:
         rows_max: how many groups all of them may have together.
         questions: after so many questions that had to read rows it is considered again what to keep.
         floor_rows: reading fewer groups than these is no faster: the engine needs the time for anything.
-        later_rows_max: so many rows that came later are grouped with an aggregate when it is asked; more are merged.
     """
 
     rows_min: int = 200_000
     share_max: float = 0.05
-    rows_max: int = 2_000_000
+    rows_max: int = 1_000_000
     questions: int = 50
     floor_rows: int = 60_000
-    later_rows_max: int = 20_000

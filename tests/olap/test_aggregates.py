@@ -158,7 +158,7 @@ def test_each_frame_of_a_calculation_is_read_from_an_aggregate_of_its_own(sales:
 
 
 def test_rows_that_came_later_are_grouped_with_an_aggregate(sales: Database) -> None:
-    """Until there are many of them; then they are merged into it."""
+    """Until they have been merged into it, beside the questions."""
     cube = aggregated(sales, ["item", "city"])
     sales.commit([Insert("sales", [sale(1, "new")])])
     assert scan(cube, "total") == "Scan aggregate item x city, 9 rows and what came later"
