@@ -8,6 +8,7 @@ cube.query_sync(CubeQuery(measures=["flights"], levels=["origin"], totals="grand
 from __future__ import annotations
 
 from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
+from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cellset import CellColumn, CellSet
@@ -40,6 +41,7 @@ from app_framework.olap.rowset import RowSet, RowSetColumn
 
 __all__ = [
     "AGGREGATIONS",
+    "AggregateLimits",
     "Aggregation",
     "Aggregations",
     "Catalog",

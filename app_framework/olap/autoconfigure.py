@@ -19,8 +19,7 @@ from app_framework.database.database import Database
 from app_framework.database.errors import ModelError
 from app_framework.olap.cube import build_cubes
 from app_framework.olap.definition import CubeDefinition
-from app_framework.olap.endpoint import AggregatesEndpoint
-from app_framework.olap.health import CubesHealth
+from app_framework.olap.health import AggregatesEndpoint, CubesHealth
 from app_framework.olap.manager import Manager, build_catalogs
 from app_framework.olap.properties import OlapProperties
 from app_framework.olap.reading import read_model

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database import (
@@ -242,8 +243,14 @@ class Cube:
             problem = QueryProblem(INVALID_QUERY, "limit", f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}.")
             raise QueryError.of([problem])
         plan = plan_members(self.model, level, prefix)
-        statement = write_members(plan, limit)
-        rows = await self._database.submit(statement.text, statement.parameters).wait()
+
+        def read(cursor: Cursor, view: DataView) -> list[Row]:
+            with self._seen(plan, view, MASTER) as seen:
+                statement = write_members(seen, limit)
+                return cursor.rows(statement.text, statement.parameters)
+
+        reading = self._database.submit_job(lambda cursor: self._database.read(cursor, partial(read, cursor)))
+        rows = await reading.wait()
         zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
         return tuple(row[0] for row in with_utc(rows, zoned))
 

@@ -161,15 +161,17 @@ class TileShelf:
 
     def _made(self, cursor: Cursor, shape: AggregateShape, view: DataView) -> _Shelved | None:
         """Return the tile of a shape in a version; None where its aggregate has to be advanced first."""
-        tree = self._model.joins
-        tables = frozenset({tree.base.name, *shape.tables(tree)})
+        aggregate = next((kept for kept in self._aggregates if kept.shape.names == shape.names), None)
+        if aggregate is None:
+            return None
+        tables = frozenset({self._model.joins.base.name, *aggregate.tables})
         old = self._shelved.get(shape.names)
         later = self._later(cursor, old) if old else None
         if old and old.tile and later:
             tile = old.tile.plus(later)
             if tile:
                 return _Shelved(shape, view.version, tile, tables)
-        groups = self._groups(shape, view)
+        groups = self._groups(aggregate, view)
         if groups is None:
             return None
 
@@ -196,13 +198,10 @@ class TileShelf:
         came = {tree.base.name: rows_since(tree.base, old.version)}
         return later_tile(self._model, old.tile, lambda plan: _arrow(cursor, plan.at(came)))
 
-    def _groups(self, shape: AggregateShape, view: DataView) -> AggregateRows | None:
+    def _groups(self, aggregate: Aggregate, view: DataView) -> AggregateRows | None:
         """Return the groups that a tile of a version is made of."""
         tree = self._model.joins
-        aggregate = next((kept for kept in self._aggregates if kept.shape.names == shape.names), None)
-        if aggregate is None:
-            return None
-        step = step_to(view.version, aggregate, tree, self._database.changes)
+        step = step_to(view.version, aggregate, tree.base.name, self._database.changes)
         if not step.is_readable:
             return None
         return AggregateRows(aggregate, groups_later(aggregate, tree) if step is Step.MERGE else "")
