@@ -63,6 +63,11 @@ CLUSTER = "app_framework.cluster.service:ClusterService"
 class WebAutoConfiguration:
     """Serves the routers of the application, the cubes, the actuator and the Studio over HTTP."""
 
+    def __init__(self) -> None:
+        # A database loads its data in a thread while this is made; imported later, it would be waited for after that.
+        import app_framework.web.api
+        import app_framework.web.owned_uvicorn  # noqa: F401
+
     @bean(on_component(MANAGER))
     def cube_routes(self) -> Routes:
         """`/cubes`."""
@@ -88,7 +93,10 @@ class WebAutoConfiguration:
 
             return router
 
-        return Routes(Later(make, ("/database",)), ("database", "Rows that are put in and deleted, each commit a version; branches."))
+        return Routes(
+            Later(make, ("/database",)),
+            ("database", "Rows that are put in and deleted, each commit a version; branches."),
+        )
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:

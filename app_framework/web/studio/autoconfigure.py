@@ -53,9 +53,7 @@ class StudioAutoConfiguration:
             yield Routes(Later(lambda: _pivot(context, manager, properties, opened), ("/studio/cubes", PERSPECTIVE)))
 
 
-def _pivot(
-    context: ApplicationContext, manager: Manager, properties: StudioProperties, opened: ExitStack
-) -> APIRouter:
+def _pivot(context: ApplicationContext, manager: Manager, properties: StudioProperties, opened: ExitStack) -> APIRouter:
     """Return the pages and their sockets, which are closed with what is open."""
     from app_framework.web.pivot.frame import Bounds
     from app_framework.web.pivot.page import pivot_router
