@@ -17,17 +17,19 @@ from app_framework.boot import (
 from app_framework.database.autoconfigure import explain_model
 from app_framework.database.database import Database
 from app_framework.database.errors import ModelError
-from app_framework.olap.cube import build_cubes
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.health import CubesHealth
 from app_framework.olap.manager import Manager, build_catalogs
 from app_framework.olap.properties import OlapProperties
-from app_framework.olap.reading import read_model
 
 
 @auto_configuration(on_module("duckdb"), on_component(Database), properties=[OlapProperties], after=["database"])
 class OlapAutoConfiguration:
     """Builds the cubes over the database and offers them through the manager."""
+
+    def __init__(self) -> None:
+        # The database loads its data in a thread while this is made; imported later, it would be waited for after that.
+        import app_framework.olap.building  # noqa: F401
 
     @bean(on_missing_component(Manager))
     def manager(
@@ -38,6 +40,9 @@ class OlapAutoConfiguration:
         context: ApplicationContext,
     ) -> Manager:
         """The manager; cubes of user code (components of type `CubeDefinition`) stand beside those of the YAML."""
+        from app_framework.olap.cube import build_cubes
+        from app_framework.olap.reading import read_model
+
         model = read_model(properties.schemas, properties.catalogs)
         cubes = build_cubes(
             [*model.cubes, *contributed],
@@ -61,6 +66,8 @@ class OlapAutoConfiguration:
     @configuration_check
     def check_model(self, environment: Environment) -> None:
         """Find what is wrong with the cubes as far as no table is needed for it."""
+        from app_framework.olap.reading import read_model
+
         properties = environment.bind(OlapProperties)
         problems = read_model(properties.schemas, properties.catalogs).problems
         if problems:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations, Argument
 from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
-from app_framework.olap.deriving import derive_cube
 from app_framework.olap.dimension_building import DimensionBuilder
 from app_framework.olap.expressions import ExpressionReader, RowReader
 from app_framework.olap.formula import FormulaBuilder
 from app_framework.olap.join import TABLES_MAX, JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure, Measure
 from app_framework.olap.model import CubeModel
+
+if TYPE_CHECKING:
+    from app_framework.database import Database, Reference, TableSchema
 
 RESERVED = "grouping"
 """The name of the last column of Arrow and CSV answers."""
@@ -47,13 +49,19 @@ class ModelBuilder:
                 self._reader.add(cube.path, "DUPLICATE_CUBE", text, of_key=True)
             names.add(cube.name)
             if table := self._database.tables.get(cube.base):
-                whole = derive_cube(cube, table, self._database.references) if cube.auto else cube
+                whole = _derived(cube, table, self._database.references) if cube.auto else cube
                 built.append(_CubeBuilder(whole, self._database, self._aggregations, self._reader).build())
             else:
                 near = near_matches(cube.base, self._database.tables)
                 text = f"there is no table {cube.base!r}."
                 self._reader.add(cube.base_path, "UNKNOWN_TABLE", text, near, word=cube.base)
         return built
+
+
+def _derived(cube: CubeDefinition, table: TableSchema, references: Sequence[Reference]) -> CubeDefinition:
+    from app_framework.olap.deriving import derive_cube  # few models ask for it
+
+    return derive_cube(cube, table, references)
 
 
 class _CubeBuilder:

@@ -1,4 +1,7 @@
-"""A cube over one database: answers questions by one SQL statement each."""
+"""A cube over one database: answers questions by one SQL statement each.
+
+What only a question needs, its plan, its SQL and its answer, is imported with the first one, and not by a start.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
 from app_framework.database.branches import MASTER
-from app_framework.database.history import DataView
-from app_framework.database.rows import Row
+from app_framework.database.errors import EngineError, ModelError, ModelProblem
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
-from app_framework.olap.arrow import ArrowCellSet
-from app_framework.olap.building import ModelBuilder
-from app_framework.olap.cellset import CellColumn, CellSet, with_utc
-from app_framework.olap.cellstream import CellStream, read_batches
-from app_framework.olap.definition import CubeDefinition
-from app_framework.olap.discovery import describe_model
-from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -30,16 +24,23 @@ from app_framework.olap.errors import (
     TooLargeError,
 )
 from app_framework.olap.fingerprint import fingerprint
-from app_framework.olap.model import CubeModel
-from app_framework.olap.plan import QueryPlan, plan_members, plan_query
-from app_framework.olap.query import CubeQuery
-from app_framework.olap.rowplan import RowPlan, plan_rows, write_count, write_rows
-from app_framework.olap.rowset import RowSet, RowSetColumn, delivered
-from app_framework.olap.sql import Statement, write_members, write_sql
 
 if TYPE_CHECKING:
+    from app_framework.database import Database, RowStream
     from app_framework.database.duckdb import Cursor
+    from app_framework.database.history import DataView
     from app_framework.database.pool import Ticket
+    from app_framework.database.rows import Row
+    from app_framework.olap.cellset import CellColumn, CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.definition import CubeDefinition
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.model import CubeModel
+    from app_framework.olap.plan import QueryPlan
+    from app_framework.olap.query import CubeQuery
+    from app_framework.olap.rowplan import RowPlan
+    from app_framework.olap.rowset import RowSet
+    from app_framework.olap.sql import Statement
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -112,6 +113,8 @@ class Cube:
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
+        from app_framework.olap.arrow import ArrowCellSet
+
         started = time.perf_counter()
         plan = self.plan(query)
 
@@ -130,6 +133,9 @@ class Cube:
 
     async def query_stream(self, query: CubeQuery) -> CellStream:
         """Answer a question in batches of Arrow, the first as soon as it is there; whoever gets it closes it."""
+        from app_framework.olap.cellstream import CellStream, read_batches
+        from app_framework.olap.rowset import delivered
+
         started = time.perf_counter()
         plan = self.plan(query)
 
@@ -174,6 +180,10 @@ class Cube:
         Raises:
             QueryError: there is no such level, or a prefix is asked of one that is not text.
         """
+        from app_framework.olap.cellset import with_utc
+        from app_framework.olap.plan import plan_members
+        from app_framework.olap.sql import write_members
+
         if not 0 <= limit <= MEMBERS_MAX:
             problem = QueryProblem(INVALID_QUERY, "limit", f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}.")
             raise QueryError.of([problem])
@@ -191,6 +201,8 @@ class Cube:
             TooLargeError: the cell counts more rows than an answer may hold, and no limit is given.
             QueryTimeoutError, OverloadedError: not in time, not now.
         """
+        from app_framework.olap.rowset import delivered
+
         return await delivered(self._opened(drillthrough))
 
     def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
@@ -225,6 +237,8 @@ class Cube:
         Raises:
             QueryError: the question cannot be answered.
         """
+        from app_framework.olap.plan import plan_query
+
         stale = self._state_problems(query)
         try:
             plan = plan_query(self.model, query, known)
@@ -236,6 +250,8 @@ class Cube:
 
     def discovery(self) -> dict[str, object]:
         """Describe dimensions, hierarchies, levels and measures."""
+        from app_framework.olap.discovery import describe_model
+
         return describe_model(self.model)
 
     def _submitted(self, query: CubeQuery) -> Ticket[CellSet]:
@@ -256,6 +272,8 @@ class Cube:
         )
 
     def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
+        from app_framework.olap.rowplan import plan_rows
+
         stale = self._state_problems(drillthrough.query)
         try:
             plan = plan_rows(self.model, drillthrough, known)
@@ -267,6 +285,9 @@ class Cube:
 
     def _row_set(self, plan: RowPlan, stream: RowStream, version: int) -> RowSet:
         """Count the rows before the first one is read: what is too large is refused, and not broken off."""
+        from app_framework.olap.rowplan import write_count, write_rows
+        from app_framework.olap.rowset import RowSet, RowSetColumn
+
         counted = write_count(plan)
         count = int(str(stream.query(counted.text, counted.parameters)[0][0]))
         if min(count, count if plan.limit is None else plan.limit) > self.rows_max:
@@ -284,6 +305,8 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
+        from app_framework.olap.sql import write_sql
+
         seen = plan
 
         def read(view: DataView) -> _Reading[T]:
@@ -298,6 +321,8 @@ class Cube:
             raise _blamed(cursor, seen, error) from error
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
+        from app_framework.olap.cellset import CellSet, with_utc
+
         columns, rows = _columns(plan), reading.rows
         grouping = None
         if reading.statement.grouped:
@@ -358,6 +383,8 @@ def build_cubes(
     Raises:
         ModelError: with every problem of every cube.
     """
+    from app_framework.olap.building import ModelBuilder
+
     builder = ModelBuilder(database, aggregations)
     models = builder.build(definitions)
     problems = [*known, *builder.problems]
@@ -379,6 +406,8 @@ def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
 
 
 def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
+    from app_framework.olap.sql import write_sql
+
     statement = write_sql(plan)
     try:
         # The hash makes the engine compute every column, and one number is all that comes back.
@@ -389,6 +418,8 @@ def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
+    from app_framework.olap.cellset import CellColumn
+
     levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
     measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
     return (*levels, *measures)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app_framework.database import Database
+from app_framework.database.database import Database
 from app_framework.database.datatype import VARCHAR, DataType
 from app_framework.database.errors import EngineError, QueryTimeoutError
 from app_framework.database.promise import Promise

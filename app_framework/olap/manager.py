@@ -1,22 +1,28 @@
-"""The manager: the one component that doors ask; it finds the cube and passes the question on."""
+"""The manager: the one component that doors ask; it finds the cube and passes the question on.
+
+What only a question needs is imported with the first one; a start does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
-from app_framework.olap.batch import Question, answer_all
 from app_framework.olap.catalog import Catalog
-from app_framework.olap.cellset import CellSet
-from app_framework.olap.cellstream import CellStream
-from app_framework.olap.definition import CatalogDefinition
-from app_framework.olap.drillthrough import Drillthrough, read_drillthrough
 from app_framework.olap.errors import QueryError, TooManyQuestionsError, UnknownCubeError
-from app_framework.olap.query import CubeQuery, read_query
 from app_framework.olap.queryable import Queryable
-from app_framework.olap.rowset import RowSet
+
+if TYPE_CHECKING:
+    from app_framework.olap.batch import Question
+    from app_framework.olap.cellset import CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.definition import CatalogDefinition
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.query import CubeQuery
+    from app_framework.olap.rowset import RowSet
 
 DEFAULT_CATALOG = "Catalog"
 BATCH_MAX = 100
@@ -70,6 +76,8 @@ class Manager:
             UnknownCubeError: there is no such cube.
             QueryError: the document has another shape; the names in it that the cube does not know are told as well.
         """
+        from app_framework.olap.query import read_query
+
         asked = self.cube(cube)
         query, problems = read_query(document)
         if problems:
@@ -78,6 +86,8 @@ class Manager:
 
     def read_drillthrough(self, cube: str, document: object) -> Drillthrough:
         """Return the question for rows that a decoded JSON document writes; see `read`."""
+        from app_framework.olap.drillthrough import read_drillthrough
+
         asked = self.cube(cube)
         drillthrough, problems = read_drillthrough(document)
         if problems:
@@ -103,6 +113,8 @@ class Manager:
         Raises:
             TooManyQuestionsError: there are more than a batch may hold; none is answered.
         """
+        from app_framework.olap.batch import answer_all
+
         if len(questions) > self.batch_max:
             raise TooManyQuestionsError(self.batch_max)
         return await answer_all(questions, self.query, self.batch_rows_max)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from app_framework.database.datatype import DataType
-from app_framework.olap.aggregation import Aggregation, Argument, PartialForm
-from app_framework.olap.calculation import Calculation
-from app_framework.olap.join import Path
+from app_framework.olap.aggregation import Argument
+
+if TYPE_CHECKING:
+    from app_framework.database.datatype import DataType
+    from app_framework.olap.aggregation import Aggregation, PartialForm
+    from app_framework.olap.calculation import Calculation
+    from app_framework.olap.join import Path
 
 
 @dataclass(frozen=True, slots=True)

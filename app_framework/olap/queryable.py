@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from app_framework.olap.cellset import CellSet
-from app_framework.olap.cellstream import CellStream
-from app_framework.olap.drillthrough import Drillthrough
-from app_framework.olap.errors import QueryProblem
-from app_framework.olap.query import CubeQuery
-from app_framework.olap.rowset import RowSet
+if TYPE_CHECKING:
+    from app_framework.olap.cellset import CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.errors import QueryProblem
+    from app_framework.olap.query import CubeQuery
+    from app_framework.olap.rowset import RowSet
 
 
 class Queryable(Protocol):

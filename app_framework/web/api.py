@@ -21,11 +21,11 @@ from app_framework.boot.actuator import RouteMapping
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
 from app_framework.security import Gate
+from app_framework.web.app import Later
 from app_framework.web.autowired import HandlerComponents
 from app_framework.web.edge import Edge, EdgeSettings
-from app_framework.web.openapi import complete
+from app_framework.web.later import LaterRoutes, open_all
 from app_framework.web.problems import Mistake, Problem, problem_of
-from app_framework.web.routes.docs import docs_router
 
 STATIC = Path(__file__).parent / "static"
 UNVERSIONED = "unversioned"
@@ -34,7 +34,7 @@ UNVERSIONED = "unversioned"
 
 def build_api(
     context: ApplicationContext,
-    routers: Iterable[APIRouter],
+    routers: Iterable[APIRouter | Later],
     settings: EdgeSettings,
     *,
     tags: Mapping[str, str] | None = None,
@@ -45,7 +45,7 @@ def build_api(
 
     Args:
         context: where `Autowired` looks.
-        routers: in the order in which they are asked.
+        routers: in the order in which they are asked, some of them made later.
         settings: bounds and guard.
         tags: the groups in the documentation, each with a sentence.
         docs: whether to serve ``/docs`` and ``/openapi.json``.
@@ -64,11 +64,20 @@ def build_api(
     )
     api.state.components = HandlerComponents(context)
     # Routes are taken over one by one: FastAPI would match an included router twice for each request.
-    for router in [*routers, *([docs_router] if docs else [])]:
-        api.router.routes.extend(router.routes)
+    for router in [*routers, *([Later(_docs_router, ("/docs",))] if docs else [])]:
+        if isinstance(router, Later):
+            api.router.routes.append(LaterRoutes(api.router.routes, router))
+        else:
+            api.router.routes.extend(router.routes)
     api.mount("/assets", StaticFiles(directory=STATIC), name="assets")
     api.openapi = partial(_openapi, api, api.openapi, settings.gate)  # type: ignore[method-assign]
     return api
+
+
+def _docs_router() -> APIRouter:
+    from app_framework.web.routes.docs import docs_router
+
+    return docs_router
 
 
 def describe_routes(routes: Iterable[BaseRoute]) -> Iterator[RouteMapping]:
@@ -86,6 +95,9 @@ def describe_routes(routes: Iterable[BaseRoute]) -> Iterator[RouteMapping]:
 
 def _openapi(api: FastAPI, generate: Any, gate: Gate | None) -> dict[str, Any]:
     if api.openapi_schema is None:
+        from app_framework.web.openapi import complete
+
+        open_all(api.routes)
         api.openapi_schema = complete(generate(), gate.doors if gate else None)
     return api.openapi_schema
 
@@ -100,6 +112,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     if problem.status == 404 and "endpoint" not in request.scope:
         path = request.scope["path"]
         detail = f"There is nothing at {request.method} {path}."
+        open_all(request.app.routes)
         near = near_matches(path, _plain_paths(request.app.routes))
         return Problem("NOT_FOUND", detail, (Mistake("NOT_FOUND", detail, "path", near),)).response()
     if problem.status == 405:

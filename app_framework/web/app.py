@@ -7,7 +7,7 @@ context[WebApp].api.openapi()       # what it offers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,15 +23,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """A router that is made with the first request below some paths, so that no start waits for it.
+
+    Args:
+        make: returns the router.
+        below: where all of its routes are.
+    """
+
+    make: Callable[[], APIRouter]
+    below: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Routes:
     """Routes that a starter brings; an application's own are plain `APIRouter`s among its sources.
 
     Args:
-        router: the routes.
+        router: the routes, now or later.
         tag: the group under which the API documentation shows them, with a sentence.
     """
 
-    router: APIRouter
+    router: APIRouter | Later
     tag: tuple[str, str] | None = None
 
 
@@ -88,7 +101,9 @@ class WebApp:
     def mappings(self) -> list[RouteMapping]:
         """Every route with its handler, for ``/actuator/mappings``."""
         from app_framework.web.api import describe_routes
+        from app_framework.web.later import open_all
 
+        open_all(self.api.routes)
         return list(describe_routes(self.api.routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -32,7 +32,7 @@ from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.security import Audit, Authenticator, Doors, Gate, actuator_doors
 from app_framework.web.answer_cache import AnswerCache
-from app_framework.web.app import Routes, WebApp
+from app_framework.web.app import Later, Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer, safe_address
@@ -40,6 +40,8 @@ from app_framework.web.studio import StudioSection
 from app_framework.web.studio.section import CubePages
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+
     from app_framework.cluster.service import ClusterService
     from app_framework.web.edge import RequestTimer
 
@@ -61,12 +63,21 @@ CLUSTER = "app_framework.cluster.service:ClusterService"
 class WebAutoConfiguration:
     """Serves the routers of the application, the cubes, the actuator and the Studio over HTTP."""
 
+    def __init__(self) -> None:
+        # A database loads its data in a thread while this is made; imported later, it would be waited for after that.
+        import app_framework.web.api
+        import app_framework.web.owned_uvicorn  # noqa: F401
+
     @bean(on_component(MANAGER))
     def cube_routes(self) -> Routes:
         """`/cubes`."""
-        from app_framework.web.routes.cubes import router
 
-        return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
+        def make() -> APIRouter:
+            from app_framework.web.routes.cubes import router
+
+            return router
+
+        return Routes(Later(make, ("/cubes",)), ("cubes", "Discovery of cubes, and questions to them."))
 
     @bean(on_component(MANAGER))
     def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
@@ -76,9 +87,16 @@ class WebAutoConfiguration:
     @bean(on_component(DATABASE))
     def database_routes(self) -> Routes:
         """`/database`."""
-        from app_framework.web.routes.database import router
 
-        return Routes(router, ("database", "Rows that are put in and deleted, each commit a version; branches."))
+        def make() -> APIRouter:
+            from app_framework.web.routes.database import router
+
+            return router
+
+        return Routes(
+            Later(make, ("/database",)),
+            ("database", "Rows that are put in and deleted, each commit a version; branches."),
+        )
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:
@@ -90,24 +108,36 @@ class WebAutoConfiguration:
     @bean
     def cluster_routes(self, context: ApplicationContext) -> Routes:
         """`/api/cluster`, also where there is no cluster: it says so."""
-        from app_framework.web.routes.cluster import cluster_router
+
+        def make() -> APIRouter:
+            from app_framework.web.routes.cluster import cluster_router
+
+            return cluster_router(_cluster_finder(context))
 
         about = "Who is in the cluster, who leads, and how that changes."
-        return Routes(cluster_router(_cluster_finder(context)), ("cluster", about))
+        return Routes(Later(make, ("/api/cluster", "/tables", "/raft/rpc")), ("cluster", about))
 
     @bean
     def cluster_page(self, context: ApplicationContext) -> Routes:
         """`/studio/cluster`."""
-        from app_framework.web.studio.cluster import cluster_page_router
 
-        return Routes(cluster_page_router(context, _cluster_finder(context)))
+        def make() -> APIRouter:
+            from app_framework.web.studio.cluster import cluster_page_router
+
+            return cluster_page_router(context, _cluster_finder(context))
+
+        return Routes(Later(make, ("/studio/cluster",)))
 
     @bean
     def studio_routes(self, context: ApplicationContext, sections: list[StudioSection]) -> Routes:
-        """`/studio`."""
-        from app_framework.web.studio.routes import studio_router
+        """`/studio`, and the way there from `/`."""
 
-        return Routes(studio_router(context, sections))
+        def make() -> APIRouter:
+            from app_framework.web.studio.routes import studio_router
+
+            return studio_router(context, sections)
+
+        return Routes(Later(make, ("/", "/studio")))
 
     @bean(on_component(MANAGER))
     def cubes_section(self, context: ApplicationContext, pages: CubePages | None) -> StudioSection:
