@@ -22,14 +22,17 @@ from app_framework.database.errors import (
     NoSuchBranchError,
     OverloadedError,
     QueryTimeoutError,
+    RejectsFullError,
     ResultTooLargeError,
     RowProblem,
     TooManyCommitsError,
+    TooManyRejectedError,
     TooManyStreamsError,
     UnknownTableError,
     VersionGoneError,
 )
 from app_framework.database.expression import Expression, ExpressionParser
+from app_framework.database.receipt import Receipt
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.source import Source
 from app_framework.database.stream import RowStream
@@ -60,7 +63,9 @@ __all__ = [
     "NoSuchBranchError",
     "OverloadedError",
     "QueryTimeoutError",
+    "Receipt",
     "Reference",
+    "RejectsFullError",
     "ResultTooLargeError",
     "RowProblem",
     "RowStream",
@@ -68,6 +73,7 @@ __all__ = [
     "Table",
     "TableSchema",
     "TooManyCommitsError",
+    "TooManyRejectedError",
     "TooManyStreamsError",
     "UnknownTableError",
     "VersionGoneError",

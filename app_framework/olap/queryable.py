@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from app_framework.database.branches import MASTER
 from app_framework.olap.cellset import CellSet
 from app_framework.olap.cellstream import CellStream
 from app_framework.olap.drillthrough import Drillthrough
@@ -56,7 +57,15 @@ class Queryable(Protocol):
     def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
         """Return them in this thread."""
 
-    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+    async def members(
+        self,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
+    ) -> tuple[object, ...]:
         """Return the members of a level, in order."""
 
     def discovery(self) -> dict[str, object]:
