@@ -210,9 +210,16 @@ class Cube:
         """
         return read_arrow(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more), ARROW))
 
-    def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> list[Any]:
-        """Return the members of a level in order, None last; `prefix` keeps the texts that begin so."""
-        wanted = {"level": level, "limit": limit} | ({"prefix": prefix} if prefix is not None else {})
+    def members(self, level: str, *, prefix: str | None = None, limit: int = 100, **more: Any) -> list[Any]:
+        """Return the members of a level in order, None last; `prefix` keeps the texts that begin so.
+
+        Args:
+            level: as in a question.
+            prefix: how they begin.
+            limit: how many at most.
+            more: ``branch`` and ``version``; the newest version of master unless given.
+        """
+        wanted = {"level": level, "limit": limit, **more} | ({"prefix": prefix} if prefix is not None else {})
         found: list[Any] = self._client.get_json(f"{self._path}/members?{urlencode(wanted)}")["members"]
         return found
 

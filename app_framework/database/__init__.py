@@ -26,14 +26,17 @@ if TYPE_CHECKING:
         NoSuchBranchError,
         OverloadedError,
         QueryTimeoutError,
+        RejectsFullError,
         ResultTooLargeError,
         RowProblem,
         TooManyCommitsError,
+        TooManyRejectedError,
         TooManyStreamsError,
         UnknownTableError,
         VersionGoneError,
     )
     from app_framework.database.expression import Expression, ExpressionParser
+    from app_framework.database.receipt import Receipt
     from app_framework.database.schema import Column, Reference, Table, TableSchema
     from app_framework.database.source import Source
     from app_framework.database.stream import RowStream
@@ -64,7 +67,9 @@ __all__ = [
     "NoSuchBranchError",
     "OverloadedError",
     "QueryTimeoutError",
+    "Receipt",
     "Reference",
+    "RejectsFullError",
     "ResultTooLargeError",
     "RowProblem",
     "RowStream",
@@ -72,6 +77,7 @@ __all__ = [
     "Table",
     "TableSchema",
     "TooManyCommitsError",
+    "TooManyRejectedError",
     "TooManyStreamsError",
     "UnknownTableError",
     "VersionGoneError",
@@ -102,7 +108,9 @@ _HOME_OF: dict[str, str] = {
     "NoSuchBranchError": "errors",
     "OverloadedError": "errors",
     "QueryTimeoutError": "errors",
+    "Receipt": "receipt",
     "Reference": "schema",
+    "RejectsFullError": "errors",
     "ResultTooLargeError": "errors",
     "RowProblem": "errors",
     "RowStream": "stream",
@@ -110,6 +118,7 @@ _HOME_OF: dict[str, str] = {
     "Table": "schema",
     "TableSchema": "schema",
     "TooManyCommitsError": "errors",
+    "TooManyRejectedError": "errors",
     "TooManyStreamsError": "errors",
     "UnknownTableError": "errors",
     "VersionGoneError": "errors",

@@ -20,6 +20,8 @@ from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.promise import Promise
+from app_framework.database.receipt import Receipt, Receipts
+from app_framework.database.rejects import Rejects
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.snapshot import Snapshots
@@ -48,6 +50,8 @@ class DatabaseLimits:
         commit_timeout_s: how long a commit may take when the caller does not say, waiting included.
         versions_kept: how many versions can be read, the newest included.
         branches_max: how many branches there may be beside master.
+        rejects_bytes_max: how large the files of rejected rows may be together.
+        rejected_rows_max: how many rows one commit may reject.
     """
 
     threads: int | None = None
@@ -60,6 +64,8 @@ class DatabaseLimits:
     commit_timeout_s: float = 120.0
     versions_kept: int = 10
     branches_max: int = 16
+    rejects_bytes_max: int = 1 << 30
+    rejected_rows_max: int = 100_000
 
 
 class Database:
@@ -93,7 +99,7 @@ class Database:
             clock,
             keep=limits.versions_kept,
             branches_max=limits.branches_max,
-            rejects=rejects,
+            rejects=Rejects(rejects, limits.rejects_bytes_max, limits.rejected_rows_max) if rejects else None,
         )
         self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
         self._streams: set[RowStream] = set()
@@ -270,11 +276,14 @@ class Database:
         branch: str = MASTER,
         on_error: OnError = "refuse",
         timeout_s: float | None = None,
+        receipt: Receipt | None = None,
     ) -> Ticket[Commit]:
         """Put a commit in the writer's line; see `commit`."""
         changes = tuple(changes)
         self._writer.check(changes, on_error)
-        return self._commit_job(lambda cursor: self._writer.commit(cursor, changes, on_error, branch), timeout_s)
+        return self._commit_job(
+            lambda cursor: self._writer.commit(cursor, changes, on_error, branch, receipt), timeout_s
+        )
 
     def commit(
         self,
@@ -283,6 +292,7 @@ class Database:
         branch: str = MASTER,
         on_error: OnError = "refuse",
         timeout_s: float | None = None,
+        receipt: Receipt | None = None,
     ) -> Commit:
         """Change tables, in one transaction that is a version of its own; waits in this thread.
 
@@ -293,12 +303,18 @@ class Database:
             branch: where.
             on_error: whether a row with a problem refuses the commit, or is left out and kept in a file.
             timeout_s: how long it may take, waiting included.
+            receipt: what it is made from; what was made from the same before is not made again.
 
         Raises:
             UnknownTableError, InvalidRowsError: it cannot be made; nothing was changed.
             TooManyCommitsError, QueryTimeoutError: not now, or not in time.
         """
-        return self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s).result()
+        ticket = self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s, receipt=receipt)
+        return ticket.result()
+
+    def receipts(self, source: str) -> Ticket[list[Receipt]]:
+        """Return what commits were made from that a source brought; wait for the ticket."""
+        return self.submit_job(lambda cursor: Receipts(cursor).of(source))
 
     def keep(self, promise: Promise) -> list[str]:
         """Refuse commits from now on that would break a promise; return how it is broken already, and then do not.

@@ -22,7 +22,8 @@ from app_framework.database.errors import (
 )
 from app_framework.database.history import compact, remembering
 from app_framework.database.promise import Promise
-from app_framework.database.rejects import RejectedRow, write_rejects
+from app_framework.database.receipt import Receipt, Receipts
+from app_framework.database.rejects import RejectedRow, Rejects
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.sql import quote
@@ -46,7 +47,7 @@ class Writer:
         clock: the time of commits.
         keep: how many versions can be read.
         branches_max: how many branches there may be.
-        rejects: the folder of rejected rows; None where there is none.
+        rejects: where rejected rows go; None where there is no place for them.
 
     Attributes:
         promises: what has to be true of the rows after each commit.
@@ -61,7 +62,7 @@ class Writer:
         *,
         keep: int,
         branches_max: int,
-        rejects: Path | None = None,
+        rejects: Rejects | None = None,
     ) -> None:
         self._tables = tables
         self._references = references
@@ -85,8 +86,15 @@ class Writer:
         if on_error == "reject" and self._rejects is None:
             raise ValueError("this database has no folder for rejected rows; open it with `rejects=FOLDER`")
 
-    def commit(self, cursor: Cursor, changes: Sequence[Change], on_error: OnError, branch: str) -> Commit:
-        """Make all changes, in their order, in one transaction.
+    def commit(
+        self,
+        cursor: Cursor,
+        changes: Sequence[Change],
+        on_error: OnError,
+        branch: str,
+        receipt: Receipt | None = None,
+    ) -> Commit:
+        """Make all changes, in their order, in one transaction; what has the receipt of an earlier one is done already.
 
         Raises:
             InvalidRowsError: rows do not fit; nothing was changed.
@@ -95,19 +103,25 @@ class Writer:
         written: list[Path] = []
 
         def make(ledger: Ledger) -> tuple[Commit, bool]:
+            receipts = Receipts(cursor)
+            if receipt is not None and (made := receipts.version(receipt)) is not None:
+                return Commit(made, (0,) * len(changes), repeated=True), False
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
             target, version = self._target(cursor, ledger, branch)
-            transaction = _Transaction(cursor, self._tables, self._references, target, reject=on_error == "reject")
+            rejects = self._rejects if on_error == "reject" else None
+            transaction = _Transaction(cursor, self._tables, self._references, target, rejects)
             rows = tuple(transaction.make(change) for change in changes)
             if branch == MASTER:
                 changed = {change.table for change, count in zip(changes, rows, strict=True) if count}
                 self._refuse_breaches(cursor, changed)
             if transaction.rejected:
-                assert self._rejects is not None
+                assert rejects is not None
                 table = next(change.table for change in changes if isinstance(change, Insert))
-                written.append(write_rejects(self._rejects, table, version, transaction.rejected))
-            rejects = written[0] if written else None
-            return Commit(version if any(rows) else old, rows, len(transaction.rejected), rejects), any(rows)
+                written.append(rejects.write(table, version, transaction.rejected))
+            if receipt is not None and any(rows):
+                receipts.record(receipt, {change.table for change in changes}, version)
+            file = written[0] if written else None
+            return Commit(version if any(rows) else old, rows, len(transaction.rejected), file), any(rows)
 
         try:
             return self._transact(cursor, make)
@@ -231,15 +245,14 @@ class _Transaction:
         tables: Mapping[str, TableSchema],
         references: Sequence[Reference],
         target: Trunk | Overlay,
-        *,
-        reject: bool,
+        rejects: Rejects | None,
     ) -> None:
         self.rejected: list[RejectedRow] = []
         self._cursor = cursor
         self._tables = tables
         self._references = references
         self._target = target
-        self._reject = reject
+        self._rejected_max = rejects.rows_max if rejects else None
 
     def make(self, change: Change) -> int:
         """Make one change and return how many rows it put in or took out."""
@@ -252,7 +265,7 @@ class _Transaction:
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
         source = self._target.source(table)
-        staging = Staging(self._cursor, table, pointing, source, reject=self._reject)
+        staging = Staging(self._cursor, table, pointing, source, rejected_max=self._rejected_max)
         try:
             count = staging.fill(insert)
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database.branches import MASTER
@@ -174,11 +175,19 @@ class Cube:
             "elapsed_ms": round(_milliseconds_since(started), 3),
         }
 
-    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+    async def members(
+        self,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
+    ) -> tuple[object, ...]:
         """Return the members of a level in order, null last; `prefix` keeps the texts that begin so.
 
         Raises:
-            QueryError: there is no such level, or a prefix is asked of one that is not text.
+            QueryError: there is no such level, branch or version, or a prefix is asked of one that is not text.
         """
         from app_framework.olap.cellset import with_utc
         from app_framework.olap.plan import plan_members
@@ -187,9 +196,21 @@ class Cube:
         if not 0 <= limit <= MEMBERS_MAX:
             problem = QueryProblem(INVALID_QUERY, "limit", f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}.")
             raise QueryError.of([problem])
-        plan = plan_members(self.model, level, prefix)
-        statement = write_members(plan, limit)
-        rows = await self._database.submit(statement.text, statement.parameters).wait()
+        stale = self._state_problems(CubeQuery(measures=("-",), branch=branch, version=version))
+        try:
+            plan = plan_members(self.model, level, prefix)
+        except QueryError as error:
+            raise QueryError.of([*error.problems, *stale]) from None
+        if stale:
+            raise QueryError.of(stale)
+
+        def read(cursor: Cursor, view: DataView) -> list[Row]:
+            statement = write_members(plan.at(view.sources), limit)
+            return cursor.rows(statement.text, statement.parameters)
+
+        rows = await self._database.submit_job(
+            lambda cursor: self._database.read(cursor, partial(read, cursor), version, branch)
+        ).wait()
         zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
         return tuple(row[0] for row in with_utc(rows, zoned))
 

@@ -7,7 +7,7 @@ UserError
 │   ├── UnknownBranchError       UNKNOWN_BRANCH
 │   ├── UnknownVersionError      UNKNOWN_VERSION
 │   └── MeasureOverflowError     a number does not fit its type; names the measure
-├── UnknownCubeError         UNKNOWN_CUBE
+├── UnknownCubeError         UNKNOWN_CUBE, a NoSuchNameError (app_framework.errors)
 ├── TooManyQuestionsError    TOO_LARGE: a batch holds more than it may
 ├── ModelError               the cubes cannot be built (app_framework.database.errors)
 └── TooLargeError, QueryTimeoutError, OverloadedError (app_framework.database.errors)
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app_framework.database.errors import ResultTooLargeError as TooLargeError
-from app_framework.errors import UserError, did_you_mean
+from app_framework.errors import NoSuchNameError, UserError, did_you_mean
 
 INVALID_REQUEST = "INVALID_REQUEST"
 INVALID_QUERY = "INVALID_QUERY"
@@ -120,24 +120,11 @@ class MeasureOverflowError(QueryError):
         self.measure = measure
 
 
-class UnknownCubeError(UserError):
-    """There is no cube of that name.
-
-    Attributes:
-        name: the name asked for.
-        near: the cubes that were probably meant.
-    """
+class UnknownCubeError(NoSuchNameError):
+    """There is no cube of that name."""
 
     code = "UNKNOWN_CUBE"
-
-    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self.name = name
-        self.near = near
-
-    def __str__(self) -> str:
-        hint = did_you_mean(self.near)
-        return f"There is no cube {self.name!r}." + (f" {hint}?" if hint else "")
+    kind = "cube"
 
 
 class TooManyQuestionsError(UserError):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from app_framework.database.branches import MASTER
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
 from app_framework.olap.catalog import Catalog
@@ -150,10 +151,17 @@ class Manager:
         return self.cube(cube).drillthrough_sync(drillthrough)
 
     async def members(
-        self, cube: str, level: str, *, prefix: str | None = None, limit: int = 100
+        self,
+        cube: str,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
     ) -> tuple[object, ...]:
-        """Return the members of a level, in order, null last."""
-        return await self.cube(cube).members(level, prefix=prefix, limit=limit)
+        """Return the members of a level, in order, null last; of the newest version of master unless told otherwise."""
+        return await self.cube(cube).members(level, prefix=prefix, limit=limit, branch=branch, version=version)
 
     def discovery(self) -> dict[str, object]:
         """Describe all catalogs: the document of ``GET /cubes``."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from app_framework.database.branches import MASTER
+
 if TYPE_CHECKING:
     from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
@@ -57,7 +59,15 @@ class Queryable(Protocol):
     def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
         """Return them in this thread."""
 
-    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+    async def members(
+        self,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
+    ) -> tuple[object, ...]:
         """Return the members of a level, in order."""
 
     def discovery(self) -> dict[str, object]:

@@ -161,6 +161,7 @@ def test_several_questions_are_asked_at_once(client: Client) -> None:
 def test_members_and_plans_are_told(sales: Cube) -> None:
     assert sales.members("city") == ["Oslo", "Rome", None]
     assert sales.members("city", prefix="R", limit=1) == ["Rome"]
+    assert sales.members("city", branch="master") == ["Oslo", "Rome", None]
     explained = sales.explain(["lines"], levels=["city"], where={"city": {"prefix": "R"}})
     assert explained["plan"].startswith("Output city, lines")
     assert explained["parameters"] == ["R"]

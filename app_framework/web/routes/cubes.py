@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from app_framework.database.branches import MASTER
 from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, Queryable, RowSet, arrow
 from app_framework.web.answer_cache import Answer, AnswerCache
 from app_framework.web.autowired import Autowired
@@ -78,7 +79,9 @@ async def describe_cube(cube: CubeName, request: Request, manager: Autowired[Man
     "/cubes/{cube}/members",
     operation_id="listMembers",
     summary="List the members of a level",
-    responses=documented("UNKNOWN_CUBE", "INVALID_REQUEST", "INVALID_QUERY", "UNKNOWN_LEVEL"),
+    responses=documented(
+        "UNKNOWN_CUBE", "INVALID_REQUEST", "INVALID_QUERY", "UNKNOWN_LEVEL", "UNKNOWN_BRANCH", "UNKNOWN_VERSION"
+    ),
     openapi_extra=MEMBERS,
 )
 async def list_members(
@@ -88,13 +91,17 @@ async def list_members(
     level: Annotated[str, Query(description="A level, as in a query.")],
     prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
     limit: Annotated[int, Query(ge=1, le=MEMBERS_MAX, description="The most members to answer with.")] = 100,
+    branch: Annotated[str, Query(description="The branch to read.")] = MASTER,
+    version: Annotated[int | None, Query(description="The data version to read; the newest unless given.")] = None,
 ) -> Response:
     """The members of a level, in order."""
     asked = manager.cube(cube)
-    tag = tag_of(asked.fingerprint, asked.versions(), level, prefix, limit)
-    if holds(request, tag):
+    state = CubeQuery(measures=("-",), branch=branch, version=version)
+    tag = tag_of(asked.fingerprint, asked.versions(state), level, prefix, limit, branch)
+    # A version that is gone is refused, although whoever asks may still hold its members.
+    if version is None and holds(request, tag):
         return not_modified(tag)
-    members = await manager.members(cube, level, prefix=prefix, limit=limit)
+    members = await asked.members(level, prefix=prefix, limit=limit, branch=branch, version=version)
     return _json({"cube": cube, "level": level, "members": members}, tagged(tag))
 
 
