@@ -30,6 +30,7 @@ from app_framework.database.errors import (
     VersionGoneError,
 )
 from app_framework.database.expression import Expression, ExpressionParser
+from app_framework.database.listening import CommitListener, CommitNews
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.source import Source
 from app_framework.database.stream import RowStream
@@ -42,6 +43,8 @@ __all__ = [
     "BranchExistsError",
     "Column",
     "Commit",
+    "CommitListener",
+    "CommitNews",
     "Condition",
     "DataType",
     "Database",
