@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         VersionGoneError,
     )
     from app_framework.database.expression import Expression, ExpressionParser
+    from app_framework.database.listening import CommitListener, CommitNews
     from app_framework.database.receipt import Receipt
     from app_framework.database.schema import Column, Reference, Table, TableSchema
     from app_framework.database.source import Source
@@ -49,6 +50,8 @@ __all__ = [
     "BranchExistsError",
     "Column",
     "Commit",
+    "CommitListener",
+    "CommitNews",
     "Condition",
     "DataType",
     "Database",
@@ -90,6 +93,8 @@ _HOME_OF: dict[str, str] = {
     "BranchExistsError": "errors",
     "Column": "schema",
     "Commit": "changes",
+    "CommitListener": "listening",
+    "CommitNews": "listening",
     "Condition": "changes",
     "DataType": "datatype",
     "Database": "database",

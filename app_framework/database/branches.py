@@ -43,6 +43,11 @@ class Overlay:
         )
         self._written = {str(row[0]).removeprefix(f"{_ADDED}{branch.name}{_ADDED}") for row in rows}
 
+    @property
+    def written(self) -> frozenset[str]:
+        """The tables that have rows of their own here."""
+        return frozenset(self._written & self._tables.keys())
+
     def view(self) -> DataView:
         """Return what a reader of the branch sees."""
         changed = remembering(self._cursor) & self._tables.keys()

@@ -17,6 +17,7 @@ from app_framework.database.errors import DatabaseError, ModelError, TooManyComm
 from app_framework.database.expression import ExpressionParser
 from app_framework.database.history import DataView
 from app_framework.database.integrity import ReferenceCheck, check_rows
+from app_framework.database.listening import CommitListener
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.promise import Promise
@@ -269,6 +270,23 @@ class Database:
         """
         return self._snapshots.read(cursor, job, version, branch)
 
+    def read_changes(self, cursor: Cursor, job: Callable[[DataView], T], since: int) -> T:
+        """Run, inside a job, statements over the rows of master that came or left after a version.
+
+        Args:
+            cursor: the job's.
+            job: gets what stands for the tables that were ever written to; the others have no such rows.
+            since: the version.
+
+        Raises:
+            VersionGoneError: it is not kept.
+        """
+        return self._snapshots.read_changes(cursor, job, since)
+
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit from now on: its version, its branch and the tables it changed."""
+        return self._writer.feed.listen()
+
     def submit_commit(
         self,
         changes: Sequence[Change],
@@ -358,6 +376,7 @@ class Database:
     def close(self) -> None:
         """Interrupt what runs, write what is open and let go of the file."""
         self._commits.close()
+        self._writer.feed.close()
         self._pool.close()
         for stream in tuple(self._streams):
             stream.close()

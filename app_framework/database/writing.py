@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ from app_framework.database.errors import (
     VersionGoneError,
 )
 from app_framework.database.history import compact, remembering
+from app_framework.database.listening import CommitFeed, CommitNews
 from app_framework.database.promise import Promise
 from app_framework.database.receipt import Receipt, Receipts
 from app_framework.database.rejects import RejectedRow, Rejects
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
+News = tuple[CommitNews, ...]
+"""What a transaction changed; nothing when it need not be committed."""
 
 
 class Writer:
@@ -51,6 +54,7 @@ class Writer:
 
     Attributes:
         promises: what has to be true of the rows after each commit.
+        feed: whom a commit is told when it is there to be read.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Writer:
         self._branches_max = branches_max
         self._rejects = rejects
         self.promises: set[Promise] = set()
+        self.feed = CommitFeed()
 
     def check(self, changes: Sequence[Change], on_error: OnError) -> None:
         """Refuse what needs no row to be refused.
@@ -102,17 +107,17 @@ class Writer:
         """
         written: list[Path] = []
 
-        def make(ledger: Ledger) -> tuple[Commit, bool]:
+        def make(ledger: Ledger) -> tuple[Commit, News]:
             receipts = Receipts(cursor)
             if receipt is not None and (made := receipts.version(receipt)) is not None:
-                return Commit(made, (0,) * len(changes), repeated=True), False
+                return Commit(made, (0,) * len(changes), repeated=True), ()
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
             target, version = self._target(cursor, ledger, branch)
             rejects = self._rejects if on_error == "reject" else None
             transaction = _Transaction(cursor, self._tables, self._references, target, rejects)
             rows = tuple(transaction.make(change) for change in changes)
+            changed = frozenset(change.table for change, count in zip(changes, rows, strict=True) if count)
             if branch == MASTER:
-                changed = {change.table for change, count in zip(changes, rows, strict=True) if count}
                 self._refuse_breaches(cursor, changed)
             if transaction.rejected:
                 assert rejects is not None
@@ -121,7 +126,8 @@ class Writer:
             if receipt is not None and any(rows):
                 receipts.record(receipt, {change.table for change in changes}, version)
             file = written[0] if written else None
-            return Commit(version if any(rows) else old, rows, len(transaction.rejected), file), any(rows)
+            news = (CommitNews(branch, version, changed),) if changed else ()
+            return Commit(version if changed else old, rows, len(transaction.rejected), file), news
 
         try:
             return self._transact(cursor, make)
@@ -139,7 +145,7 @@ class Writer:
             VersionGoneError: the version is not kept.
         """
 
-        def create(ledger: Ledger) -> tuple[Branch, bool]:
+        def create(ledger: Ledger) -> tuple[Branch, News]:
             branches, kept = ledger.branches(), ledger.kept()
             if not is_branch_name(name):
                 raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
@@ -152,7 +158,7 @@ class Writer:
                 raise VersionGoneError(base, kept[-1])
             branch = Branch(name, base or kept[-1], base or kept[-1])
             ledger.set_branch(branch)
-            return branch, True
+            return branch, (CommitNews(name, branch.version, None),)
 
         return self._transact(cursor, create)
 
@@ -163,11 +169,11 @@ class Writer:
             NoSuchBranchError: there is none.
         """
 
-        def delete(ledger: Ledger) -> tuple[Branch, bool]:
+        def delete(ledger: Ledger) -> tuple[Branch, News]:
             branch = _branch(ledger, name)
             Overlay(cursor, branch, self._tables).remove()
             ledger.remove_branch(name)
-            return branch, True
+            return branch, (CommitNews(name, branch.version, None),)
 
         return self._transact(cursor, delete)
 
@@ -179,7 +185,7 @@ class Writer:
             InvalidRowsError: the model would not be true of master any more.
         """
 
-        def forward(ledger: Ledger) -> tuple[Branch, bool]:
+        def forward(ledger: Ledger) -> tuple[Branch, News]:
             branch, newest = _branch(ledger, name), ledger.version()
             if branch.base != newest:
                 reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
@@ -187,13 +193,15 @@ class Writer:
             if expected not in (None, branch.version):
                 raise BranchConflictError(name, f"it is at version {branch.version}, not at {expected}")
             if branch.version == branch.base:
-                return branch, False
+                return branch, ()
             version = ledger.advance(self._keep)[-1]
-            Overlay(cursor, branch, self._tables).apply(version)
-            self._refuse_breaches(cursor, set(self._tables))
+            overlay = Overlay(cursor, branch, self._tables)
+            changed = overlay.written
+            overlay.apply(version)
+            self._refuse_breaches(cursor, frozenset(self._tables))
             moved = Branch(name, version, version)
             ledger.set_branch(moved)
-            return moved, True
+            return moved, (CommitNews(MASTER, version, changed), CommitNews(name, version))
 
         return self._transact(cursor, forward)
 
@@ -206,13 +214,13 @@ class Writer:
         ledger.set_branch(Branch(branch, known.base, version))
         return Overlay(cursor, known, self._tables), version
 
-    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, bool]]) -> T:
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, News]]) -> T:
         """Do work in a transaction and make it known, unless it changed nothing."""
         cursor.execute("BEGIN TRANSACTION")
         try:
             ledger = Ledger(cursor, self._clock)
-            result, changed = work(ledger)
-            if not changed:
+            result, news = work(ledger)
+            if not news:
                 cursor.rollback()
                 return result
             kept, branches = ledger.kept(), ledger.branches()
@@ -225,9 +233,10 @@ class Writer:
         except BaseException:
             cursor.rollback()
             raise
+        self.feed.tell(news)
         return result
 
-    def _refuse_breaches(self, cursor: Cursor, changed: set[str]) -> None:
+    def _refuse_breaches(self, cursor: Cursor, changed: Set[str]) -> None:
         """Refuse changes after which the model would not be true of the rows any more."""
         for promise in [promise for promise in self.promises.copy() if promise.tables & changed]:
             breaches = [str(row[0]) for row in cursor.rows(promise.sql)]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database.branches import MASTER
-from app_framework.database.errors import EngineError, ModelError, ModelProblem
+from app_framework.database.errors import EngineError, ModelError, ModelProblem, VersionGoneError
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.errors import (
@@ -27,7 +27,7 @@ from app_framework.olap.errors import (
 from app_framework.olap.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from app_framework.database import Database, RowStream
+    from app_framework.database import CommitListener, Database, RowStream
     from app_framework.database.duckdb import Cursor
     from app_framework.database.history import DataView
     from app_framework.database.pool import Ticket
@@ -247,6 +247,44 @@ class Cube:
         except QueryError as error:
             return error.problems
         return ()
+
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit to the data of this cube."""
+        return self._database.listen()
+
+    def tables(self, query: CubeQuery) -> frozenset[str]:
+        """Return the tables whose rows the answer to a question may depend on."""
+        from app_framework.olap.impact import tables_read
+
+        return tables_read(self.plan(query))
+
+    async def untouched(self, query: CubeQuery, since: int, changed: frozenset[str]) -> int | None:
+        """Return a later version in which the answer to a question is the same as in an earlier one, if it can be seen
+        from the rows that came and left; None where only asking again tells.
+
+        Args:
+            query: the question.
+            since: the earlier version.
+            changed: tables that changed since then.
+        """
+        from app_framework.olap.impact import may_be_untouched, write_touched
+
+        plan = self.plan(query)
+        if query.branch != MASTER or not may_be_untouched(plan, changed):
+            return None
+
+        def look(cursor: Cursor) -> int | None:
+            def seen(rows: DataView) -> int | None:
+                statement = write_touched(plan, rows.sources)
+                touched = cursor.rows(statement.text, statement.parameters)[0][0]
+                return None if touched else rows.version
+
+            return self._database.read_changes(cursor, seen, since)
+
+        try:
+            return await self._database.submit_job(look, query.timeout_s).wait()
+        except (VersionGoneError, EngineError):
+            return None
 
     def plan(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> QueryPlan:
         """Return how a question would be answered, without answering it.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from app_framework.boot import ConfigProperties, Field
+from app_framework.boot import ConfigProperties, Duration, Field
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.cube import ROWS_MAX
@@ -72,6 +72,15 @@ class ManagerProperties(ConfigProperties):
     name: str = Field(default="Manager", min_length=1, description="Name of the manager.")
 
 
+class FollowProperties(ConfigProperties):
+    """The bounds of continuous queries."""
+
+    max_rows: int = Field(default=50_000, ge=1, description="Rows of an answer that is followed.")
+    pace: Duration = Field(
+        default="100ms", description="Least time between two answers to one question; commits meanwhile are one."
+    )
+
+
 class OlapLimitsProperties(ConfigProperties):
     """The bounds of answers."""
 
@@ -79,6 +88,7 @@ class OlapLimitsProperties(ConfigProperties):
     max_batch: int = Field(
         default=BATCH_MAX, ge=1, description="Questions of one batch; their answers have `max-rows` rows together."
     )
+    follow: FollowProperties = Field(default_factory=FollowProperties, description="Continuous queries.")
 
 
 class OlapProperties(ConfigProperties, prefix=""):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from app_framework.database.branches import MASTER
 
 if TYPE_CHECKING:
+    from app_framework.database.listening import CommitListener
     from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.drillthrough import Drillthrough
@@ -32,6 +33,15 @@ class Queryable(Protocol):
 
     def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
         """Return everything that is wrong with a question, what is known of it already included."""
+
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit to the data that are asked."""
+
+    def tables(self, query: CubeQuery) -> frozenset[str]:
+        """Return the tables whose rows the answer to a question may depend on."""
+
+    async def untouched(self, query: CubeQuery, since: int, changed: frozenset[str]) -> int | None:
+        """Return a later version in which the answer is still that of an earlier one; None where that is not seen."""
 
     async def query(self, query: CubeQuery) -> CellSet:
         """Answer; cancelling the task stops the work."""

@@ -36,6 +36,7 @@ from app_framework.web.app import Later, Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer, safe_address
+from app_framework.web.streams import CubeStreams, StreamSettings
 from app_framework.web.studio import StudioSection
 from app_framework.web.studio.section import CubePages
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from app_framework.cluster.service import ClusterService
+    from app_framework.olap.following import FollowLimits
     from app_framework.web.edge import RequestTimer
 
 DRAIN_MARGIN_S = 2.0
@@ -50,6 +52,10 @@ DRAIN_MARGIN_S = 2.0
 
 DATABASE = "app_framework.database:Database"
 MANAGER = "app_framework.olap:Manager"
+ABOUT_CUBES = (
+    "Discovery of cubes, and questions to them. A WebSocket at `/cubes/{cube}/stream` follows questions: send "
+    '`{"type": "register", "id": "a", "query": {…}}`, get a `view` and then its `changes`.'
+)
 CLUSTER = "app_framework.cluster.service:ClusterService"
 
 
@@ -78,6 +84,34 @@ class WebAutoConfiguration:
             return router
 
         return Routes(Later(make, ("/cubes",)), ("cubes", "Discovery of cubes, and questions to them."))
+
+    @bean(on_component(MANAGER))
+    def cube_streams(
+        self, context: ApplicationContext, properties: ServerProperties, metrics: Metrics | None
+    ) -> CubeStreams:
+        """The continuous queries of clients."""
+        bounds = properties.streams
+        settings = StreamSettings(
+            connections_max=bounds.max_connections,
+            queries_max=bounds.max_queries,
+            message_bytes_max=bounds.max_message_size,
+            patience_s=bounds.patience.total_seconds(),
+        )
+        streams = CubeStreams(lambda: context[_manager_type()], settings, lambda: _follow_limits(context.environment))
+        if metrics is not None:
+            streams.show(metrics)
+        return streams
+
+    @bean(on_component(MANAGER))
+    def cube_stream_routes(self, streams: CubeStreams) -> Routes:
+        """`WS /cubes/{cube}/stream`."""
+
+        def make() -> APIRouter:
+            from app_framework.web.routes.cube_stream import cube_stream_router
+
+            return cube_stream_router(streams)
+
+        return Routes(Later(make, ("/cubes",)))
 
     @bean(on_component(MANAGER))
     def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
@@ -258,6 +292,14 @@ def _manager_type() -> type[Any]:
     from app_framework.olap import Manager
 
     return Manager
+
+
+def _follow_limits(environment: Environment) -> FollowLimits:
+    from app_framework.olap.following import FollowLimits
+    from app_framework.olap.properties import OlapProperties
+
+    bounds = environment.bind(OlapProperties).olap.follow
+    return FollowLimits(bounds.max_rows, bounds.pace.total_seconds())
 
 
 def _cluster_finder(context: ApplicationContext) -> Callable[[], ClusterService]:

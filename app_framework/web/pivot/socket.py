@@ -14,13 +14,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app_framework.errors import UserError
 from app_framework.olap import CellSet, CubeQuery, Manager
+from app_framework.web.denial import turn_away
 from app_framework.web.encoding import dumps
 from app_framework.web.pivot.columns import PivotColumns
 from app_framework.web.pivot.conversation import Conversation, Reply
 from app_framework.web.pivot.errors import PivotError, TooManyPivotsError
 from app_framework.web.pivot.frame import Bounds
 from app_framework.web.pivot.wire import WireError
-from app_framework.web.problems import problem_of
 
 WAITING_MAX = 32
 """Messages that wait for their turn; a browser that sends more is not read from until one was answered."""
@@ -69,7 +69,7 @@ class PivotSockets:
             if self._open >= self._settings.connections_max:
                 raise TooManyPivotsError(self._settings.connections_max)
         except UserError as error:
-            await _turn_away(websocket, error)
+            await turn_away(websocket, error)
             return
         self._open += 1
         try:
@@ -186,12 +186,3 @@ class _Talk:
             raise PivotError("Nobody waits for this pivot any more.") from None
         finally:
             self._asked = None
-
-
-async def _turn_away(websocket: WebSocket, error: UserError) -> None:
-    """Answer the request for a WebSocket with a problem, or where the server cannot do that, close it."""
-    problem = problem_of(error)
-    if "websocket.http.response" in (websocket.scope.get("extensions") or ()):
-        await websocket.send_denial_response(problem.response())
-    else:
-        await websocket.close(1008, problem.code)
