@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +21,7 @@ from app_framework.database.errors import (
     UnknownTableError,
     VersionGoneError,
 )
-from app_framework.database.history import compact, remembering
+from app_framework.database.history import Effect, compact, remembering
 from app_framework.database.listening import CommitFeed, CommitNews
 from app_framework.database.promise import Promise
 from app_framework.database.receipt import Receipt, Receipts
@@ -36,8 +37,19 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
-News = tuple[CommitNews, ...]
-"""What a transaction changed; nothing when it need not be committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction changed.
+
+    Args:
+        news: what is told of it; none when it need not be committed.
+        effects: what it did to the tables of master.
+    """
+
+    news: tuple[CommitNews, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict)
 
 
 class Writer:
@@ -107,10 +119,10 @@ class Writer:
         """
         written: list[Path] = []
 
-        def make(ledger: Ledger) -> tuple[Commit, News]:
+        def make(ledger: Ledger) -> tuple[Commit, Outcome]:
             receipts = Receipts(cursor)
             if receipt is not None and (made := receipts.version(receipt)) is not None:
-                return Commit(made, (0,) * len(changes), repeated=True), ()
+                return Commit(made, (0,) * len(changes), repeated=True), Outcome()
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
             target, version = self._target(cursor, ledger, branch)
             rejects = self._rejects if on_error == "reject" else None
@@ -127,7 +139,8 @@ class Writer:
                 receipts.record(receipt, {change.table for change in changes}, version)
             file = written[0] if written else None
             news = (CommitNews(branch, version, changed),) if changed else ()
-            return Commit(version if changed else old, rows, len(transaction.rejected), file), news
+            effects = transaction.effects if branch == MASTER else {}
+            return Commit(version if changed else old, rows, len(transaction.rejected), file), Outcome(news, effects)
 
         try:
             return self._transact(cursor, make)
@@ -145,7 +158,7 @@ class Writer:
             VersionGoneError: the version is not kept.
         """
 
-        def create(ledger: Ledger) -> tuple[Branch, News]:
+        def create(ledger: Ledger) -> tuple[Branch, Outcome]:
             branches, kept = ledger.branches(), ledger.kept()
             if not is_branch_name(name):
                 raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
@@ -158,7 +171,7 @@ class Writer:
                 raise VersionGoneError(base, kept[-1])
             branch = Branch(name, base or kept[-1], base or kept[-1])
             ledger.set_branch(branch)
-            return branch, (CommitNews(name, branch.version, None),)
+            return branch, Outcome((CommitNews(name, branch.version, None),))
 
         return self._transact(cursor, create)
 
@@ -169,11 +182,11 @@ class Writer:
             NoSuchBranchError: there is none.
         """
 
-        def delete(ledger: Ledger) -> tuple[Branch, News]:
+        def delete(ledger: Ledger) -> tuple[Branch, Outcome]:
             branch = _branch(ledger, name)
             Overlay(cursor, branch, self._tables).remove()
             ledger.remove_branch(name)
-            return branch, (CommitNews(name, branch.version, None),)
+            return branch, Outcome((CommitNews(name, branch.version, None),))
 
         return self._transact(cursor, delete)
 
@@ -185,7 +198,7 @@ class Writer:
             InvalidRowsError: the model would not be true of master any more.
         """
 
-        def forward(ledger: Ledger) -> tuple[Branch, News]:
+        def forward(ledger: Ledger) -> tuple[Branch, Outcome]:
             branch, newest = _branch(ledger, name), ledger.version()
             if branch.base != newest:
                 reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
@@ -193,15 +206,14 @@ class Writer:
             if expected not in (None, branch.version):
                 raise BranchConflictError(name, f"it is at version {branch.version}, not at {expected}")
             if branch.version == branch.base:
-                return branch, ()
+                return branch, Outcome()
             version = ledger.advance(self._keep)[-1]
-            overlay = Overlay(cursor, branch, self._tables)
-            changed = overlay.written
-            overlay.apply(version)
+            effects = Overlay(cursor, branch, self._tables).apply(version)
             self._refuse_breaches(cursor, frozenset(self._tables))
             moved = Branch(name, version, version)
             ledger.set_branch(moved)
-            return moved, (CommitNews(MASTER, version, changed), CommitNews(name, version))
+            news = CommitNews(MASTER, version, frozenset(effects)), CommitNews(name, version)
+            return moved, Outcome(news, effects)
 
         return self._transact(cursor, forward)
 
@@ -214,13 +226,13 @@ class Writer:
         ledger.set_branch(Branch(branch, known.base, version))
         return Overlay(cursor, known, self._tables), version
 
-    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, News]]) -> T:
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, Outcome]]) -> T:
         """Do work in a transaction and make it known, unless it changed nothing."""
         cursor.execute("BEGIN TRANSACTION")
         try:
             ledger = Ledger(cursor, self._clock)
-            result, news = work(ledger)
-            if not news:
+            result, outcome = work(ledger)
+            if not outcome.news:
                 cursor.rollback()
                 return result
             kept, branches = ledger.kept(), ledger.branches()
@@ -228,12 +240,12 @@ class Writer:
             for name in remembering(cursor) & self._tables.keys():
                 compact(cursor, self._tables[name], kept[0], bases)
             cursor.check_wanted()
-            with self._snapshots.publishing(kept, branches):
+            with self._snapshots.publishing(kept, branches, outcome.effects):
                 cursor.execute("COMMIT")
         except BaseException:
             cursor.rollback()
             raise
-        self.feed.tell(news)
+        self.feed.tell(outcome.news)
         return result
 
     def _refuse_breaches(self, cursor: Cursor, changed: Set[str]) -> None:
@@ -257,6 +269,7 @@ class _Transaction:
         rejects: Rejects | None,
     ) -> None:
         self.rejected: list[RejectedRow] = []
+        self.effects: dict[str, Effect] = {}
         self._cursor = cursor
         self._tables = tables
         self._references = references
@@ -268,8 +281,16 @@ class _Transaction:
         table = self._tables[change.table]
         self._target.prepare(table)
         if isinstance(change, Delete):
-            return self._target.take_out(table, change.condition)
+            return self._take_out(table, change.condition)
         return self._insert(table, change)
+
+    def _take_out(self, table: TableSchema, condition: Condition) -> int:
+        removed = self._target.take_out(table, condition)
+        self._note(table, removed=removed)
+        return removed
+
+    def _note(self, table: TableSchema, added: int = 0, removed: int = 0) -> None:
+        self.effects[table.name] = self.effects.get(table.name, Effect()).plus(added, removed)
 
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
@@ -280,8 +301,9 @@ class _Transaction:
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)
             if count:
                 if table.key:
-                    self._target.take_out(table, _of_batch(table))
+                    self._take_out(table, _of_batch(table))
                 self._target.put_in(table, BATCH, ROW)
+                self._note(table, added=count)
         finally:
             with suppress(DatabaseError):
                 staging.clear()

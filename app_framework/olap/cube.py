@@ -6,7 +6,8 @@ What only a question needs, its plan, its SQL and its answer, is imported with t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from app_framework.database.history import DataView
     from app_framework.database.pool import Ticket
     from app_framework.database.rows import Row
+    from app_framework.olap.aggregates import AggregateStore
     from app_framework.olap.cellset import CellColumn, CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
@@ -54,6 +56,7 @@ class _Reading(Generic[T]):
     """What a statement returned, and of which version."""
 
     version: int
+    plan: QueryPlan
     statement: Statement
     rows: T
 
@@ -77,6 +80,7 @@ class Cube:
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._aggregates: AggregateStore | None = None
 
     @staticmethod
     def of(definition: CubeDefinition, database: Database) -> Cube:
@@ -91,6 +95,15 @@ class Cube:
     def name(self) -> str:
         """What queries and URLs call it."""
         return self.model.name
+
+    @property
+    def aggregates(self) -> AggregateStore:
+        """The groups of rows that are kept, so that questions need not read the rows."""
+        from app_framework.olap.aggregates import AggregateStore
+
+        if self._aggregates is None:
+            self._aggregates = AggregateStore(self.model, self._database)
+        return self._aggregates
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -141,10 +154,13 @@ class Cube:
         plan = self.plan(query)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
+            reading = ExitStack()
+            stream.when_closed(reading.close)
+            seen = reading.enter_context(self._seen(plan, view, query.branch))
             return CellStream(
                 self.name,
                 _columns(plan),
-                read_batches(plan.at(view.sources), stream, self.rows_max),
+                read_batches(seen, stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
                 versions={self.node: view.version},
@@ -167,7 +183,7 @@ class Cube:
         ).wait()
         return {
             "cube": self.name,
-            "plan": repr(plan),
+            "plan": repr(reading.plan),
             "sql": reading.statement.text,
             "parameters": list(reading.statement.parameters),
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
@@ -366,18 +382,29 @@ class Cube:
         """Read the version that is asked for, or else the newest one."""
         from app_framework.olap.sql import write_sql
 
-        seen = plan
+        of_rows = plan
 
         def read(view: DataView) -> _Reading[T]:
-            nonlocal seen
-            seen = plan.at(view.sources)
-            statement = write_sql(seen, rows_written)
-            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
+            nonlocal of_rows
+            of_rows = plan.at(view.sources)
+            with self._seen(plan, view, query.branch) as seen:
+                statement = write_sql(seen, rows_written)
+                rows = fetch(statement.text, statement.parameters, self.rows_max)
+            return _Reading(view.version, seen, statement, rows)
 
         try:
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
-            raise _blamed(cursor, seen, error) from error
+            raise _blamed(cursor, of_rows, error) from error
+
+    @contextmanager
+    def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
+        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        if self._aggregates is None or branch != MASTER:
+            yield plan.at(view.sources)
+            return
+        with self._aggregates.routed(plan.at(view.sources), view) as routed:
+            yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
         from app_framework.olap.cellset import CellSet, with_utc

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app_framework.olap.condition import AnyPath, Predicate
+from app_framework.olap.facts import BaseRows
 from app_framework.olap.plan import QueryPlan
 from app_framework.olap.sql import Statement
 from app_framework.olap.where import ConditionWriter
@@ -37,7 +38,7 @@ def write_touched(plan: QueryPlan, rows: Mapping[str, str]) -> Statement:
         plan: of the answer.
         rows: what stands for the rows that came or left, by table; the others have none.
     """
-    base, writer = plan.tree.base.name, ConditionWriter(plan.tree)
+    base, writer = plan.tree.base.name, ConditionWriter(BaseRows(plan.tree))
     touched = []
     for table in sorted(tables_read(plan) & rows.keys()):
         if table == base and _rows_decide(plan):

@@ -19,6 +19,7 @@ from app_framework.olap.errors import (
     QueryError,
     QueryProblem,
 )
+from app_framework.olap.facts import BaseRows, Facts
 from app_framework.olap.filter import In, StartsWith
 from app_framework.olap.frames import CalculationPlan, Frame, Key, asked_groupings
 from app_framework.olap.join import Join, JoinTree
@@ -37,6 +38,7 @@ class QueryPlan:
         aggregates: all that must be aggregated, those that only formulas need included.
         measures: the measures of the answer, in its order.
         calculations: what calculated measures need besides; None where there are none.
+        facts: what stands for the rows of a frame of cells; the others are aggregated from the base table.
     """
 
     cube: str
@@ -51,6 +53,16 @@ class QueryPlan:
     limit: int | None
     offset: int
     calculations: CalculationPlan | None = None
+    facts: Mapping[Frame, Facts] | None = None
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frames of cells that are aggregated."""
+        return (Frame(self.keys),) if self.calculations is None else tuple(self.calculations.frames)
+
+    def facts_of(self, frame: Frame) -> Facts:
+        """Return what a frame of cells is aggregated from."""
+        return (self.facts or {}).get(frame) or BaseRows(self.tree)
 
     @property
     def formulas(self) -> tuple[FormulaMeasure, ...]:
@@ -71,12 +83,13 @@ class QueryPlan:
 
     def joins_of(self, frame: Frame) -> tuple[Join, ...]:
         """Return the tables besides the base that a frame of cells reads."""
+        if self.calculations is None:
+            return self.joins
         conditions = () if frame.everything else self.conditions
         paths = {path for key in frame.keys for path in key.level.joins | key.level.order.joins}
-        if self.calculations is not None:
-            for (context, _), aggregate in self.calculations.frames[frame].aggregates.items():
-                conditions = (*conditions, *context)
-                paths |= aggregate.joins
+        for (context, _), aggregate in self.calculations.frames[frame].aggregates.items():
+            conditions = (*conditions, *context)
+            paths |= aggregate.joins
         paths |= {path for condition in conditions for level in levels_of(condition) for path in level.joins}
         return self.tree.needed(paths)
 
@@ -97,6 +110,11 @@ class QueryPlan:
         steps += [f"Filter {shown(condition)}" for condition in self.conditions]
         yield from enumerate(steps)
         depth = len(steps)
+        facts = self.facts or {}
+        for stored in dict.fromkeys(map(str, facts.values())):
+            yield depth, f"Scan {stored}"
+        if all(frame in facts for frame in self.frames):
+            return
         for join in reversed(self.joins):
             yield depth, f"Join {'.'.join(join.path)}: {join.reference}"
             depth += 1

@@ -1,0 +1,244 @@
+"""The aggregates of one cube: built beside queries and commits, advanced from what changed, found for a question."""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from app_framework.database import Database, OverloadedError
+from app_framework.database.history import DataView
+from app_framework.errors import ServiceUnavailableError
+from app_framework.olap.aggregates.advancing import Step, groups_later, step_to, write_step
+from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
+from app_framework.olap.aggregates.covering import covers, needs_of
+from app_framework.olap.aggregates.rewriting import AggregateRows, groups_of_groups, groups_of_rows
+from app_framework.olap.frames import Frame
+from app_framework.olap.measure import AggregateMeasure
+from app_framework.olap.model import CubeModel
+from app_framework.olap.plan import QueryPlan, plan_members
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
+    from app_framework.database.pool import Ticket
+    from app_framework.database.scratch import ScratchTable
+
+LATER_ROWS_MAX = 20_000
+"""So many rows that came later are grouped with an aggregate when it is asked; more are merged into it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """An aggregate with those who read it: its table goes when it is retired and nobody does."""
+
+    aggregate: Aggregate
+    hits: int = 0
+    readers: int = 0
+    retired: bool = False
+
+
+class AggregateStore:
+    """The aggregates of one cube.
+
+    A question of the newest version is answered from the smallest aggregate that covers it and is of that version, or
+    of an older one since which rows of the base table were only added: those are grouped with it. What lies further
+    back is advanced in the background, when a question misses it. No commit and no question waits for that.
+
+    Args:
+        model: of the cube.
+        database: where its rows are.
+        later_rows_max: how many rows may come before they are merged into what is kept.
+    """
+
+    def __init__(self, model: CubeModel, database: Database, *, later_rows_max: int = LATER_ROWS_MAX) -> None:
+        self._model = model
+        self._database = database
+        self._later_rows_max = later_rows_max
+        self._kept: list[_Kept] = []
+        self._retired: list[_Kept] = []
+        self._lock = threading.Lock()
+        self._advancing = False
+
+    def __iter__(self) -> Iterator[Aggregate]:
+        return iter([kept.aggregate for kept in self._kept])
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def shape(self, levels: Iterable[str]) -> AggregateShape:
+        """Return the shape of an aggregate of some levels, with the parts of every measure that has any.
+
+        Raises:
+            QueryError: a name is no level, or may be several.
+        """
+        found = [plan_members(self._model, name, None).keys[0].level for name in levels]
+        measures = [m for m in self._model.measures.values() if isinstance(m, AggregateMeasure)]
+        return AggregateShape.of(dict.fromkeys(found), measures)
+
+    def build(self, *shapes: AggregateShape) -> Ticket[None]:
+        """Keep aggregates of these shapes; wait for the ticket until they are there.
+
+        Raises:
+            OverloadedError: too many jobs wait.
+        """
+        return self._database.submit_background(lambda cursor: self._build(cursor, shapes))
+
+    def advance(self) -> Ticket[None]:
+        """Bring every aggregate to the newest version; wait for the ticket."""
+        return self._database.submit_background(lambda cursor: self._advance(cursor, later_rows_max=0))
+
+    def drop(self) -> Ticket[None]:
+        """Keep no aggregate any more; wait for the ticket until those that nobody reads are gone."""
+        with self._lock:
+            self._replace(self._kept, [])
+        return self._database.submit_background(self._sweep)
+
+    def route(self, plan: QueryPlan, view: DataView) -> Aggregate | None:
+        """Return the smallest aggregate that has all that a plan needs, exactly as a version has it."""
+        needs = [need for _, need in needs_of(plan)]
+        for kept in self._kept:
+            aggregate = kept.aggregate
+            if self._step(aggregate, view) is Step.NONE and all(covers(aggregate.shape, need) for need in needs):
+                return aggregate
+        return None
+
+    @contextmanager
+    def routed(self, plan: QueryPlan, view: DataView) -> Iterator[QueryPlan]:
+        """Put aggregates in the place of rows, frame by frame, while the statement of a plan is made and run."""
+        chosen = self._choose(plan, view)
+        try:
+            yield replace(plan, facts={frame: rows for frame, (_, rows) in chosen.items()}) if chosen else plan
+        finally:
+            self._release([kept for kept, _ in chosen.values()])
+
+    def _choose(self, plan: QueryPlan, view: DataView) -> dict[Frame, tuple[_Kept, AggregateRows]]:
+        chosen: dict[Frame, tuple[_Kept, AggregateRows]] = {}
+        missed = False
+        with self._lock:
+            for frame, need in needs_of(plan):
+                for kept in self._kept:
+                    if not covers(kept.aggregate.shape, need):
+                        continue
+                    step = self._step(kept.aggregate, view)
+                    missed |= step.is_due or (step is Step.MERGE and self._later(kept.aggregate) > self._later_rows_max)
+                    if step.is_readable:
+                        chosen[frame] = kept, self._rows(kept.aggregate, step)
+                        kept.hits += 1
+                        kept.readers += 1
+                        break
+        if missed:
+            self._advance_soon()
+        return chosen
+
+    def _rows(self, aggregate: Aggregate, step: Step) -> AggregateRows:
+        return AggregateRows(aggregate, groups_later(aggregate, self._model.joins) if step is Step.MERGE else "")
+
+    def _step(self, aggregate: Aggregate, view: DataView) -> Step:
+        # What stands for tables is of another version or branch.
+        if view.sources:
+            return Step.BACK
+        return step_to(view.version, aggregate, self._model.joins, self._database.changes)
+
+    def _later(self, aggregate: Aggregate) -> int:
+        """Return about how many rows came since an aggregate was made."""
+        return self._database.changes(self._model.joins.base.name).rows - aggregate.seen
+
+    def _release(self, read: Sequence[_Kept]) -> None:
+        with self._lock:
+            for kept in read:
+                kept.readers -= 1
+            over = any(kept.retired and not kept.readers for kept in read)
+        if over:
+            self._submit(self._sweep)
+
+    def _advance_soon(self) -> None:
+        with self._lock:
+            if self._advancing:
+                return
+            self._advancing = True
+        if not self._submit(lambda cursor: self._advance(cursor, self._later_rows_max)):
+            self._advancing = False
+
+    def _submit(self, job: Callable[[Cursor], None]) -> bool:
+        """Put a job in the line, unless that is full or closed: a later question asks again."""
+        with suppress(OverloadedError, ServiceUnavailableError):
+            self._database.submit_background(job)
+            return True
+        return False
+
+    def _build(self, cursor: Cursor, shapes: Iterable[AggregateShape]) -> None:
+        """Build the finest first: a coarser one can be made of it."""
+        for shape in sorted(shapes, key=lambda shape: -len(shape.levels)):
+            same = [kept for kept in self._kept if kept.aggregate.shape.names == shape.names]
+            if any(kept.aggregate.shape.covers(shape) for kept in same):
+                continue
+            made = self._make(cursor, shape, partial(self._source, shape))
+            with self._lock:
+                self._replace(same, [made])
+        self._sweep(cursor)
+
+    def _source(self, shape: AggregateShape, table: ScratchTable) -> str:
+        """Return the SQL that a new aggregate is made by: of the smallest other that covers it, or else of rows."""
+        for kept in self._kept:
+            other = kept.aggregate
+            if other.shape.covers(shape) and self._step(other, DataView(table.version)) is Step.NONE:
+                return groups_of_groups(shape, other.table, other.shape)
+        return groups_of_rows(shape, self._model.joins)
+
+    def _advance(self, cursor: Cursor, later_rows_max: int) -> None:
+        """Bring aggregates to the newest version; those that so few rows came after stay as they are."""
+        try:
+            for kept in tuple(self._kept):
+                self._advance_one(cursor, kept, later_rows_max)
+        finally:
+            self._advancing = False
+        self._sweep(cursor)
+
+    def _advance_one(self, cursor: Cursor, kept: _Kept, later_rows_max: int) -> None:
+        old, tree, changes = kept.aggregate, self._model.joins, self._database.changes
+        step = step_to(self._database.version, old, tree, changes)
+        if not step.is_due and (step is not Step.MERGE or self._later(old) <= later_rows_max):
+            return
+
+        def source(table: ScratchTable) -> str:
+            return write_step(step_to(table.version, old, tree, changes, table.oldest), old, tree)
+
+        made = self._make(cursor, old.shape, source)
+        made.hits = kept.hits
+        with self._lock:
+            if kept.retired:
+                self._retired.append(made)
+            else:
+                self._replace([kept], [made])
+
+    def _make(self, cursor: Cursor, shape: AggregateShape, source: Callable[[ScratchTable], str]) -> _Kept:
+        # Counted before it is looked at: what comes in between is taken for later, which costs nothing.
+        seen = self._database.changes(self._model.joins.base.name).rows
+        with self._database.scratch(cursor) as table:
+            cursor.execute(f"CREATE TABLE {table.name} AS {source(table)}")
+            rows = int(str(cursor.rows(f"SELECT count(*) FROM {table.name}")[0][0]))
+        return _Kept(Aggregate(self._model.name, shape, table.name, table.version, rows, seen))
+
+    def _replace(self, old: Sequence[_Kept], new: Sequence[_Kept]) -> None:
+        """Keep others, the smallest first, under the lock."""
+        old = tuple(old)
+        for kept in old:
+            kept.retired = True
+        self._retired += old
+        self._kept = sorted([*(kept for kept in self._kept if not kept.retired), *new], key=lambda k: k.aggregate.rows)
+
+    def _sweep(self, cursor: Cursor) -> None:
+        """Drop the tables of what was retired and nobody reads."""
+        with self._lock:
+            gone = [kept for kept in self._retired if not kept.readers]
+            self._retired = [kept for kept in self._retired if kept.readers]
+        for kept in gone:
+            cursor.execute(f"DROP TABLE {kept.aggregate.table}")
+
+    def __repr__(self) -> str:
+        return f"<AggregateStore {self._model.name!r} {len(self)} aggregates>"
