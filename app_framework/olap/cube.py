@@ -207,6 +207,7 @@ class Cube:
         """
         from app_framework.olap.cellset import with_utc
         from app_framework.olap.plan import plan_members
+        from app_framework.olap.query import CubeQuery
         from app_framework.olap.sql import write_members
 
         if not 0 <= limit <= MEMBERS_MAX:
