@@ -10,7 +10,7 @@ app = Application(sources=[Greeter, router])
 
 from __future__ import annotations
 
-from app_framework.web.app import Routes, WebApp
+from app_framework.web.app import Later, Routes, WebApp
 from app_framework.web.asgi import asgi_app
 from app_framework.web.autowired import Autowired, autowired_types
 from app_framework.web.errors import (
@@ -33,6 +33,7 @@ __all__ = [
     "BodyTooLargeError",
     "ForeignRequestError",
     "InvalidBodyError",
+    "Later",
     "NotAcceptableError",
     "OverloadedError",
     "PortInUseError",
