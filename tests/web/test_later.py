@@ -88,7 +88,7 @@ def test_the_applications_own_routes_come_first(running: ContextRunner) -> None:
 def test_a_route_that_lies_elsewhere_is_refused() -> None:
     """Its path would be found only after another one was asked for."""
     later = LaterRoutes([], Later(make_notes, ("/note",)))
-    with pytest.raises(FrameworkError, match="the route '/notes/{name}' is not below /note"):
+    with pytest.raises(FrameworkError, match=r"the route '/notes/{name}' is not below /note"):
         later.open()
 
 
