@@ -38,16 +38,16 @@ class Question:
 
     def tag(self) -> str:
         """Return the tag of its answer from the data as it is now."""
-        versions = self.cube.versions(self.query)
-        if versions != self._versions:
-            self._versions, self._tag = versions, self.tag_at(versions)
-        return self._tag
+        return self.tag_at(self.cube.versions(self.query))
 
     def tag_at(self, versions: Mapping[str, int]) -> str:
         """Return what stands for its answer from some data: the question, the model, the data, and the form."""
-        from app_framework.web.etag import tag_of
+        if versions != self._versions:
+            from app_framework.web.etag import tag_of  # it needs the web server's libraries, and this file a start
 
-        return tag_of(self.cube.name, self.cube.fingerprint, self._fields, dict(versions), self.media_type)
+            self._versions = dict(versions)
+            self._tag = tag_of(self.cube.name, self.cube.fingerprint, self._fields, self._versions, self.media_type)
+        return self._tag
 
     def __repr__(self) -> str:
         return f"<Question to {self.cube.name!r} for {self.media_type}>"
