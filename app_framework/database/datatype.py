@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from app_framework.errors import near_matches
@@ -71,8 +72,7 @@ class DataType:
     @property
     def integer_range(self) -> tuple[int, int]:
         """The least and the largest value of an integer type."""
-        signed, bits = not self.name.startswith("u"), int(re.sub(r"\D", "", self.name))
-        return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        return _integer_range(self.name)
 
     @property
     def answered(self) -> DataType:
@@ -104,6 +104,13 @@ class UnknownTypeError(ValueError):
         super().__init__(f"there is no type {text!r}")
         self.text = text
         self.near = near_matches(text, [name.lower() for name in (*_KNOWN, *_ALIASES)])
+
+
+@cache
+def _integer_range(name: str) -> tuple[int, int]:
+    """Every member of a filter is compared with it; there are ten names."""
+    signed, bits = not name.startswith("u"), int(re.sub(r"\D", "", name))
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
 def _normal(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from app_framework.boot.actuator import RouteMapping
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
 from app_framework.security import Gate
-from app_framework.web.app import Later
+from app_framework.web.app import Direct, Later
 from app_framework.web.autowired import HandlerComponents
 from app_framework.web.edge import Edge, EdgeSettings
 from app_framework.web.later import LaterRoutes, open_all
 from app_framework.web.problems import Mistake, Problem, problem_of
+from app_framework.web.shortcut import Shortcut, usable
 
 STATIC = Path(__file__).parent / "static"
 UNVERSIONED = "unversioned"
@@ -37,6 +38,7 @@ def build_api(
     routers: Iterable[APIRouter | Later],
     settings: EdgeSettings,
     *,
+    direct: Sequence[Direct] = (),
     tags: Mapping[str, str] | None = None,
     docs: bool = True,
     telemetry: bool = False,
@@ -47,10 +49,13 @@ def build_api(
         context: where `Autowired` looks.
         routers: in the order in which they are asked, some of them made later.
         settings: bounds and guard.
+        direct: routes that are answered before FastAPI looks for them.
         tags: the groups in the documentation, each with a sentence.
         docs: whether to serve ``/docs`` and ``/openapi.json``.
         telemetry: whether FastAPI reports to OpenTelemetry.
     """
+    routers = list(routers)
+    shortcuts = [] if telemetry else usable(direct, routers)  # FastAPI tells OpenTelemetry what it routes itself
     api = FastAPI(
         title=context.application_name,
         version=str(context.environment.get("app.version") or UNVERSIONED),
@@ -59,7 +64,7 @@ def build_api(
         docs_url=None,
         redoc_url=None,
         openapi_tags=[{"name": name, "description": description} for name, description in (tags or {}).items()],
-        middleware=[Middleware(Edge, settings)],
+        middleware=[Middleware(Edge, settings), *([Middleware(Shortcut, shortcuts)] if shortcuts else [])],
         exception_handlers={RequestValidationError: _answer, HTTPException: _answer_http},
     )
     api.state.components = HandlerComponents(context)

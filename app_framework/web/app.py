@@ -7,7 +7,7 @@ context[WebApp].api.openapi()       # what it offers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ from app_framework.boot.actuator import RouteMapping
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from app_framework.web.edge import EdgeSettings
@@ -36,16 +38,35 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Direct:
+    """A route that is answered before FastAPI looks for it: that costs a short answer more than the answer itself.
+
+    The router has the same route with the same handler, for the documentation and for all other methods.
+
+    Args:
+        method: of the requests.
+        path: as the router writes it, with one parameter.
+        load: returns the handler, which is given the request and the parameter, with the first request.
+    """
+
+    method: str
+    path: str
+    load: Callable[[], Callable[[Request, str], Awaitable[Response]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Routes:
     """Routes that a starter brings; an application's own are plain `APIRouter`s among its sources.
 
     Args:
         router: the routes, now or later.
         tag: the group under which the API documentation shows them, with a sentence.
+        direct: those of them that are asked so often that they must be short.
     """
 
     router: APIRouter | Later
     tag: tuple[str, str] | None = None
+    direct: tuple[Direct, ...] = ()
 
 
 class WebApp:
@@ -92,6 +113,7 @@ class WebApp:
             self._context,
             [*self._context.all(APIRouter), *(routes.router for routes in self._routes)],
             self._settings,
+            direct=[direct for routes in self._routes for direct in routes.direct],
             tags=dict(routes.tag for routes in self._routes if routes.tag),
             docs=self._docs,
             telemetry=self._telemetry,

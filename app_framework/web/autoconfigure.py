@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from app_framework.boot import (
@@ -32,7 +32,7 @@ from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.security import Audit, Authenticator, Doors, Gate, actuator_doors
 from app_framework.web.answer_cache import AnswerCache
-from app_framework.web.app import Later, Routes, WebApp
+from app_framework.web.app import Direct, Later, Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer, safe_address
@@ -42,6 +42,8 @@ from app_framework.web.studio.section import CubePages
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from app_framework.cluster.service import ClusterService
     from app_framework.olap.following import FollowLimits
@@ -83,7 +85,8 @@ class WebAutoConfiguration:
 
             return router
 
-        return Routes(Later(make, ("/cubes",)), ("cubes", "Discovery of cubes, and questions to them."))
+        about = ("cubes", "Discovery of cubes, and questions to them.")
+        return Routes(Later(make, ("/cubes",)), about, (Direct("POST", "/cubes/{cube}/query", _cube_query),))
 
     @bean(on_component(MANAGER))
     def cube_streams(
@@ -278,6 +281,12 @@ class WebAutoConfiguration:
             f"the port is in use by {error.owner}.",
             f"{stop}, or choose another port: --server.port=0 takes any free one.",
         )
+
+
+def _cube_query() -> Callable[[Request, str], Awaitable[Response]]:
+    from app_framework.web.routes.cubes import query_directly
+
+    return query_directly
 
 
 def _own_names(environment: Environment) -> Iterable[str]:
