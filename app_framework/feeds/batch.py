@@ -1,0 +1,114 @@
+"""Messages on their way into one commit: decoded, joined where that is cheaper, split where one of them is bad."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from app_framework.database.changes import BadRow, IncomingRow, Insert, OnError
+from app_framework.database.columns import is_arrow
+from app_framework.database.errors import InvalidRowsError
+from app_framework.database.schema import TableSchema
+from app_framework.errors import FrameworkError, UserError
+from app_framework.olap.row_formats import RowFormat, RowFormatError, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a message.
+
+    Args:
+        rows: how many of its rows were put in.
+        version: the data version that has them.
+        rejected: how many were left out.
+    """
+
+    rows: int
+    version: int
+    rejected: int = 0
+
+
+Outcome = Taken | UserError | FrameworkError
+
+
+class Waiting:
+    """A message that waits for its commit.
+
+    Args:
+        data: its payload.
+        arrived_s: when it came, on the monotonic clock.
+    """
+
+    __slots__ = ("arrived_s", "data", "insert", "outcome", "rows")
+
+    def __init__(self, data: bytes, arrived_s: float) -> None:
+        self.data = data
+        self.arrived_s = arrived_s
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.insert: Insert | None = None
+        self.rows = 0
+
+    def settle(self, outcome: Outcome) -> None:
+        """Say what became of it."""
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+
+    def decode(self, row_format: RowFormat, table: TableSchema) -> None:
+        """Read its rows, unless that was done before.
+
+        Raises:
+            RowFormatError, InvalidRowsError: they cannot be read.
+        """
+        insert = read_rows(io.BytesIO(self.data), row_format, table)
+        if is_arrow(insert.rows):
+            self.insert = insert  # it is read once; whoever needs it again decodes again
+            return
+        rows = list(cast("Iterable[IncomingRow]", insert.rows))
+        self.rows = len(rows)
+        self.insert = Insert(insert.table, rows, insert.texts)
+
+
+def decoded(
+    messages: Sequence[Waiting], row_format: RowFormat, table: TableSchema, rows_max: int
+) -> tuple[list[Waiting], list[tuple[Waiting, UserError]]]:
+    """Decode messages until they have enough rows; return those, and those that cannot be read with the reason."""
+    good: list[Waiting] = []
+    bad: list[tuple[Waiting, UserError]] = []
+    rows = 0
+    for message in messages:
+        try:
+            message.decode(row_format, table)
+        except (RowFormatError, InvalidRowsError) as error:
+            bad.append((message, error))
+            continue
+        good.append(message)
+        rows += max(1, message.rows)
+        if rows >= rows_max:
+            break
+    return good, bad
+
+
+def inserts_of(messages: Sequence[Waiting], table: TableSchema, on_error: OnError) -> list[Insert]:
+    """Return the changes of one commit: one for all messages where none of them needs an answer of its own."""
+    inserts = [message.insert for message in messages if message.insert is not None]
+    if len(inserts) < 2 or on_error == "reject" or any(is_arrow(insert.rows) for insert in inserts):
+        return inserts
+    rows = [row for insert in inserts for row in cast("Iterable[IncomingRow]", insert.rows)]
+    return [Insert(table.name, _newest(rows, table.key), inserts[0].texts)]
+
+
+def _newest(rows: list[IncomingRow], key: Sequence[str]) -> list[IncomingRow]:
+    """Keep the last of the rows with the same key: in commits of their own it would take the place of the others."""
+    if not key:
+        return rows
+    newest: dict[object, IncomingRow] = {}
+    for number, row in enumerate(rows):
+        place: object = number  # what has no key is refused later, and not joined with others
+        if not isinstance(row, BadRow) and all(isinstance(row.get(column), str | int) for column in key):
+            place = tuple((type(row[column]), row[column]) for column in key)
+        newest.pop(place, None)
+        newest[place] = row
+    return list(newest.values())
