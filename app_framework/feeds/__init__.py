@@ -1,8 +1,7 @@
-"""Feeds: rows that come by themselves, from files in a directory and from messages on a subject (A3).
+"""Feeds: rows that come by themselves, from files in a directory and from messages on a subject.
 
-feeds:
-  deliveries: {table: sales, directory: incoming, pattern: "sales-*.csv"}
-  tills: {table: sales, subject: tills.*.sold, queue-group: loaders}
+feed = DirectoryFeed("deliveries", database.tables["sales"], Folder(Path("incoming")), database)
+await feed.start()
 """
 
 from __future__ import annotations

@@ -96,19 +96,29 @@ def inserts_of(messages: Sequence[Waiting], table: TableSchema, on_error: OnErro
     inserts = [message.insert for message in messages if message.insert is not None]
     if len(inserts) < 2 or on_error == "reject" or any(is_arrow(insert.rows) for insert in inserts):
         return inserts
-    rows = [row for insert in inserts for row in cast("Iterable[IncomingRow]", insert.rows)]
+    rows = [cast("list[IncomingRow]", insert.rows) for insert in inserts]
     return [Insert(table.name, _newest(rows, table.key), inserts[0].texts)]
 
 
-def _newest(rows: list[IncomingRow], key: Sequence[str]) -> list[IncomingRow]:
-    """Keep the last of the rows with the same key: in commits of their own it would take the place of the others."""
+def _newest(messages: Sequence[Sequence[IncomingRow]], key: Sequence[str]) -> list[IncomingRow]:
+    """Return the rows of all messages, without those whose key a later message has.
+
+    In commits of their own the later row would take the place of the earlier one. A message that has a key twice
+    keeps both, and is refused for it.
+    """
     if not key:
-        return rows
-    newest: dict[object, IncomingRow] = {}
-    for number, row in enumerate(rows):
-        place: object = number  # what has no key is refused later, and not joined with others
-        if not isinstance(row, BadRow) and all(isinstance(row.get(column), str | int) for column in key):
-            place = tuple((type(row[column]), row[column]) for column in key)
-        newest.pop(place, None)
-        newest[place] = row
-    return list(newest.values())
+        return [row for message in messages for row in message]
+    newest: dict[object, list[IncomingRow]] = {}
+    for number, message in enumerate(messages):
+        own: dict[object, list[IncomingRow]] = {}
+        for place, row in enumerate(message):
+            own.setdefault(_key_of(row, key) or (number, place), []).append(row)
+        newest.update(own)
+    return [row for rows in newest.values() for row in rows]
+
+
+def _key_of(row: IncomingRow, key: Sequence[str]) -> tuple[object, ...] | None:
+    """Return the key of a row as it was written; None where it has none that can be compared so."""
+    if isinstance(row, BadRow) or not all(isinstance(row.get(column), str | int) for column in key):
+        return None
+    return tuple((type(row[column]), row[column]) for column in key)

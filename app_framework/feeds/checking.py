@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from app_framework.database.errors import ModelProblem
+from app_framework.database.source import shown
 from app_framework.errors import near_matches
 from app_framework.messaging.errors import InvalidSubjectError
 from app_framework.messaging.messengers import Messengers, UnknownMessengerError
@@ -50,10 +51,10 @@ def _directory_problems(path: tuple[str, ...], feed: FeedProperties) -> Iterator
     if directory.is_dir():
         return
     if directory.exists():
-        yield ModelProblem((*path, "directory"), "NO_DIRECTORY", f"{directory} is a file, not a directory.")
+        yield ModelProblem((*path, "directory"), "NO_DIRECTORY", f"{shown(directory)} is a file, not a directory.")
         return
     beside = [entry.name for entry in directory.parent.iterdir()] if directory.parent.is_dir() else []
-    text, near = f"there is no directory {directory}; make it first.", near_matches(directory.name, beside)
+    text, near = f"there is no directory {shown(directory)}; make it first.", near_matches(directory.name, beside)
     yield ModelProblem((*path, "directory"), "NO_DIRECTORY", text, near, word=directory.name)
 
 
