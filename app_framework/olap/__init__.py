@@ -29,9 +29,10 @@ from app_framework.olap.errors import (
     UnknownMeasureError,
     UnknownVersionError,
 )
-from app_framework.olap.manager import Manager, build_catalogs
+from app_framework.olap.manager import FixedModelError, Manager
 from app_framework.olap.measure import Measure
 from app_framework.olap.model import CubeModel
+from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs
 from app_framework.olap.plan import QueryPlan
 from app_framework.olap.query import CubeQuery, Order
 from app_framework.olap.queryable import Queryable
@@ -53,13 +54,16 @@ __all__ = [
     "CubeQuery",
     "Dimension",
     "Drillthrough",
+    "FixedModelError",
     "Hierarchy",
     "Level",
     "Manager",
     "Measure",
     "MeasureOverflowError",
+    "ModelChange",
     "ModelError",
     "ModelProblem",
+    "Modeler",
     "Order",
     "OverloadedError",
     "QueryError",

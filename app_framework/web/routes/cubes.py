@@ -138,7 +138,7 @@ async def query_cube(
     # A version that is gone is refused, although its answer may still be there.
     answer = kept.peek(tag) if query.version is None or not asked.check(query) else None
     if answer is None and media_type == ARROW:
-        stream = await while_connected(request, manager.query_stream(cube, query))
+        stream = await while_connected(request, asked.query_stream(query))
         response = await _arrow_answer(stream)
         tag = _tag(asked, query, media_type, stream.versions)
         if type(response) is Response:
@@ -146,7 +146,7 @@ async def query_cube(
         response.headers.update(tagged(tag))
         return response
     if answer is None:
-        making = kept.get(_in_time(tag, query), lambda: _made(manager, asked, query, media_type))
+        making = kept.get(_in_time(tag, query), lambda: _made(asked, query, media_type))
         answer = await while_connected(request, making)
     return _sent(answer)
 
@@ -209,9 +209,9 @@ def _rows_answer(rows: RowSet, media_type: str) -> Response:
     return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
 
 
-async def _made(manager: Manager, cube: Queryable, query: CubeQuery, media_type: str) -> Answer:
+async def _made(cube: Queryable, query: CubeQuery, media_type: str) -> Answer:
     """Answer a question; under the tag of what was read, for the data may have changed since the question came."""
-    cells = await manager.query(cube.name, query)
+    cells = await cube.query(query)
     tag = None if cells.partial else _tag(cube, query, media_type, cells.versions)
     headers = _headers(cells) if media_type == CSV else {}
     if len(cells) > CHUNK_ROWS or cells.partial:
