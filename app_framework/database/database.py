@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -361,16 +361,30 @@ class Database:
         """Return what commits were made from that a source brought; wait for the ticket."""
         return self.submit_job(lambda cursor: Receipts(cursor).of(source))
 
-    def keep(self, promise: Promise) -> list[str]:
-        """Refuse commits from now on that would break a promise; return how it is broken already, and then do not.
+    def exchange_promises(self, old: Set[Promise], new: Set[Promise], version: int) -> bool:
+        """Refuse commits from now on that would break the new promises, and no longer those that break the old ones.
+
+        Args:
+            old: what need not be true any more, unless it is among the new ones.
+            new: what has to be true.
+            version: the version in which the new promises were kept.
+
+        Returns:
+            Whether they are kept in the newest version too; otherwise nothing was changed.
 
         Raises:
-            EngineError, QueryTimeoutError: it cannot be looked at.
+            EngineError, QueryTimeoutError, TooManyCommitsError: it cannot be looked at.
         """
-        breaches = [str(row[0]) for row in self.query(promise.sql)]
-        if not breaches:
-            self._writer.promises.add(promise)
-        return breaches
+        if not old and not new:
+            return True
+
+        def exchange(cursor: Cursor) -> bool:
+            if self.version != version and any(cursor.rows(promise.sql) for promise in new):
+                return False
+            self._writer.promises = (self._writer.promises - old) | new
+            return True
+
+        return self._commit_job(exchange).result()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""

@@ -87,7 +87,7 @@ class Writer:
         self._keep = keep
         self._branches_max = branches_max
         self._rejects = rejects
-        self.promises: set[Promise] = set()
+        self.promises: frozenset[Promise] = frozenset()
         self.feed = CommitFeed()
 
     def check(self, changes: Sequence[Change], on_error: OnError) -> None:
@@ -250,7 +250,7 @@ class Writer:
 
     def _refuse_breaches(self, cursor: Cursor, changed: Set[str]) -> None:
         """Refuse changes after which the model would not be true of the rows any more."""
-        for promise in [promise for promise in self.promises.copy() if promise.tables & changed]:
+        for promise in [promise for promise in self.promises if promise.tables & changed]:
             breaches = [str(row[0]) for row in cursor.rows(promise.sql)]
             if breaches:
                 table = min(promise.tables & changed)

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
         UnknownMeasureError,
         UnknownVersionError,
     )
-    from app_framework.olap.manager import Manager, build_catalogs
+    from app_framework.olap.manager import FixedModelError, Manager
     from app_framework.olap.measure import Measure
     from app_framework.olap.model import CubeModel
+    from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs
     from app_framework.olap.plan import QueryPlan
     from app_framework.olap.query import CubeQuery, Order
     from app_framework.olap.queryable import Queryable
@@ -57,13 +58,16 @@ __all__ = [
     "CubeQuery",
     "Dimension",
     "Drillthrough",
+    "FixedModelError",
     "Hierarchy",
     "Level",
     "Manager",
     "Measure",
     "MeasureOverflowError",
+    "ModelChange",
     "ModelError",
     "ModelProblem",
+    "Modeler",
     "Order",
     "OverloadedError",
     "QueryError",
@@ -101,13 +105,16 @@ _HOME_OF: dict[str, str] = {
     "CubeQuery": "query",
     "Dimension": "dimension",
     "Drillthrough": "drillthrough",
+    "FixedModelError": "manager",
     "Hierarchy": "dimension",
     "Level": "dimension",
     "Manager": "manager",
     "Measure": "measure",
     "MeasureOverflowError": "errors",
+    "ModelChange": "modeler",
     "ModelError": ".database.errors",
     "ModelProblem": ".database.errors",
+    "Modeler": "modeler",
     "Order": "query",
     "OverloadedError": ".database.errors",
     "QueryError": "errors",
@@ -124,7 +131,7 @@ _HOME_OF: dict[str, str] = {
     "UnknownLevelError": "errors",
     "UnknownMeasureError": "errors",
     "UnknownVersionError": "errors",
-    "build_catalogs": "manager",
+    "build_catalogs": "modeler",
     "build_cubes": "cube",
     "delete_where": "deletion",
     "read_model": "reading",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUPING = "grouping"
 BATCH_ROWS_MAX = 65_536
+FILE_MAGIC = b"ARROW1"
 
 
 class ArrowCellSet(CellSet):
@@ -102,6 +103,25 @@ def read_ipc_stream(file: IO[bytes]) -> ArrowStream:
     except (pa.ArrowException, OSError) as error:
         raise ValueError(str(error)) from error
     return _checked(reader.schema, reader)
+
+
+def read_ipc(file: IO[bytes]) -> ArrowStream:
+    """Return the rows of an Arrow stream or of an Arrow file, read while they are used.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    import pyarrow as pa
+
+    begins = file.read(len(FILE_MAGIC))
+    file.seek(0)
+    if begins != FILE_MAGIC:
+        return read_ipc_stream(file)
+    try:
+        reader = pa.ipc.open_file(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+    return _checked(reader.schema, (reader.get_batch(place) for place in range(reader.num_record_batches)))
 
 
 def read_parquet(file: IO[bytes]) -> ArrowStream:

@@ -328,7 +328,7 @@ class Cube:
         """Describe dimensions, hierarchies, levels and measures."""
         from app_framework.olap.discovery import describe_model
 
-        return describe_model(self.model)
+        return {**describe_model(self.model), "model": self.fingerprint}
 
     def _submitted(self, query: CubeQuery) -> Ticket[CellSet]:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""
@@ -462,21 +462,30 @@ def build_cubes(
     rows_max: int = ROWS_MAX,
     aggregations: Aggregations = AGGREGATIONS,
     known: Iterable[ModelProblem] = (),
+    replaced: Iterable[Cube] = (),
 ) -> list[Cube]:
-    """Return the cubes of a model.
+    """Return the cubes of a model; from now on commits keep to what it relies on.
 
-    Problems found before, when the definitions were read, are given as `known` and reported with the new ones.
+    Problems found before, when the definitions were read, are given as `known` and reported with the new ones. Of what
+    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on.
 
     Raises:
         ModelError: with every problem of every cube.
     """
     from app_framework.olap.building import ModelBuilder
 
-    builder = ModelBuilder(database, aggregations)
-    models = builder.build(definitions)
-    problems = [*known, *builder.problems]
-    if problems:
-        raise ModelError(problems)
+    definitions, known = tuple(definitions), tuple(known)
+    old = frozenset(promise for cube in replaced for promise in cube.model.promises)
+    while True:
+        seen = database.version
+        builder = ModelBuilder(database, aggregations)
+        models = builder.build(definitions)
+        problems = [*known, *builder.problems]
+        if problems:
+            raise ModelError(problems)
+        # A commit may have come meanwhile after which the model is not true; then looking again tells why.
+        if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
+            break
     return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from app_framework.database.promise import Promise
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.join import JoinTree
 from app_framework.olap.measure import Measure
@@ -40,6 +41,11 @@ class CubeModel:
     def levels(self) -> Iterator[Level]:
         """All levels, in the order of the model."""
         return (level for hierarchy in self.hierarchies for level in hierarchy.levels)
+
+    @property
+    def promises(self) -> frozenset[Promise]:
+        """What has to be true of the rows for the model to be."""
+        return frozenset(level.order.promise for level in self.levels if level.order.promise is not None)
 
     @property
     def level_names(self) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
 
 from app_framework.database.datatype import DataType
+from app_framework.database.promise import Promise
 from app_framework.database.sql import literal
 from app_framework.olap.join import Path
 
@@ -22,6 +23,7 @@ class LevelOrder:
         key: SQL, over the tables of `joins`, of what is sorted by instead of the member; one per member.
         text: the key as written.
         descending: whether the largest comes first.
+        promise: what has to be true of the rows for it: each member has one key.
 
     >>> NATURAL.terms('"city"')
     ['"city" NULLS LAST']
@@ -35,6 +37,7 @@ class LevelOrder:
     text: str = ""
     joins: frozenset[Path] = frozenset()
     descending: bool = False
+    promise: Promise | None = field(default=None, compare=False, repr=False)
 
     def terms(self, member: str, key: str = "", *, reverse: bool = False) -> list[str]:
         """Return what stands after ORDER BY.

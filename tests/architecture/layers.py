@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("messaging",),
     ("database",),
     ("cluster", "olap"),
+    ("feeds",),
     ("tables",),
     ("partitions", "documents", "distribution"),
     ("client",),
@@ -25,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """From the ground up. A room imports rooms of lower layers only, those that its row in MAY_IMPORT names."""
 
-DOMAIN = ("cluster", "database", "distribution", "documents", "messaging", "olap", "partitions", "tables")
+DOMAIN = ("cluster", "database", "distribution", "documents", "feeds", "messaging", "olap", "partitions", "tables")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "database": (),
     "cluster": ("messaging", "security"),
     "olap": ("database",),
+    "feeds": ("database", "messaging", "olap"),
     "tables": ("cluster", "database", "messaging"),
     "partitions": ("cluster", "messaging", "tables"),
     "documents": ("cluster", "messaging", "tables"),

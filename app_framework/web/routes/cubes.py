@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app_framework.database.branches import MASTER
-from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, Queryable, RowSet, arrow
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.answer_cache import Answer, AnswerCache
 from app_framework.web.autowired import Autowired, Resolver
 from app_framework.web.disconnect import while_client_stays, while_connected
@@ -177,9 +177,9 @@ async def _answered(cube: str, request: Request, manager: Manager, kept: AnswerC
     if holds(request, tag) and (answer is not None or not asked.check(query)):
         return not_modified(tag)
     if answer is None and question.media_type == ARROW:
-        return await _arrow_answered(question, request, manager, kept)
+        return await _arrow_answered(question, request, kept)
     if answer is None:
-        making = partial(_made, manager, question)
+        making = partial(_made, question)
         answer = await kept.get(_in_time(tag, query), making, partial(while_client_stays, request))
     return _sent(answer)
 
@@ -196,8 +196,8 @@ async def _read_question(cube: str, request: Request, manager: Manager, question
     return question
 
 
-async def _arrow_answered(question: Question, request: Request, manager: Manager, kept: AnswerCache) -> Response:
-    stream = await while_connected(request, manager.query_stream(question.cube.name, question.query))
+async def _arrow_answered(question: Question, request: Request, kept: AnswerCache) -> Response:
+    stream = await while_connected(request, question.cube.query_stream(question.query))
     response = await _arrow_answer(stream)
     tag = question.tag_at(stream.versions)
     response.headers.update(tagged(tag))
@@ -236,9 +236,9 @@ def _rows_answer(rows: RowSet, media_type: str) -> Response:
     return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
 
 
-async def _made(manager: Manager, question: Question) -> Answer:
+async def _made(question: Question) -> Answer:
     """Answer a question; under the tag of what was read, for the data may have changed since the question came."""
-    cells = await manager.query(question.cube.name, question.query)
+    cells = await question.cube.query(question.query)
     tag = None if cells.partial else question.tag_at(cells.versions)
     media_type = question.media_type
     headers = {**(_headers(cells) if media_type == CSV else {}), **(tagged(tag) if tag else {})}
