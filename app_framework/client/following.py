@@ -135,7 +135,9 @@ class Following:
         for url in self._client.nodes:
             address = url.replace("http", "ws", 1) + self._path
             try:
-                opening = connect(address, additional_headers=headers, open_timeout=CONNECT_S, max_size=None, proxy=None)
+                opening = connect(
+                    address, additional_headers=headers, open_timeout=CONNECT_S, max_size=None, proxy=None
+                )
                 socket = ExitStack().enter_context(opening)  # `close` is all that leaving it would do
                 socket.send(_message("register", query=self._question))
             except InvalidStatus as error:

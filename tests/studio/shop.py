@@ -120,7 +120,8 @@ class Browser:
     def _send(self, message: bytes) -> None:
         reply = self.conversation.answer(message)
         self.told = reply.told or self.told
-        self.client.handle_response(reply.message)
+        if reply.message is not None:
+            self.client.handle_response(reply.message)
 
 
 def as_row(row: Mapping[str, Any]) -> tuple[object, ...]:
