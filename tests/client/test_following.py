@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def client(node: ApplicationContext, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         yield client
 
 
+def wait(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline_s
+
+
 def test_an_answer_keeps_itself_current(node: ApplicationContext, client: Client) -> None:
     """Exact decimals in views and in changes; what is the same is not told again, but its version is."""
     with client.cubes["till"].follow(["sold", "revenue"], levels=["item"]) as follow:
@@ -56,8 +63,7 @@ def test_an_answer_keeps_itself_current(node: ApplicationContext, client: Client
     with client.cubes["till"].follow(["sold"], where={"item": "cup"}) as follow:
         assert next(follow).rows == ((1,),)
         version = sell(node, "tea")
-        while version not in follow.versions.values():
-            assert follow.next(0.05) is None
+        wait(lambda: follow.next(0.05) is None and version in follow.versions.values())
         assert follow.answer is not None
         assert follow.answer.versions == {node.node_name: version}
 
@@ -100,8 +106,7 @@ def test_a_node_that_restarts_is_waited_for(
     assert follow.next(0) is None
     before = follow.versions
     with node.run():
-        while follow.versions == before:
-            follow.next(PATIENCE_S / 100)
+        wait(lambda: follow.next(0.05) is None and follow.versions != before)
         assert follow.answer is not None
         assert follow.answer.rows == ((0,),)
         follow.close()
@@ -116,8 +121,11 @@ def test_the_command_writes_the_table_again(node: ApplicationContext, client: Cl
     command = [sys.executable, "-m", "app_framework", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
+        giving_up = threading.Timer(PATIENCE_S, process.kill)
+        giving_up.start()
         assert [process.stdout.readline().split() for _ in range(4)][1:] == [["cup", "1"], ["jug", "1"], ["tea", "1"]]
         sell(node, "tea")
         assert [process.stdout.readline().split() for _ in range(4)][1:] == [["cup", "1"], ["jug", "1"], ["tea", "2"]]
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 0
+        giving_up.cancel()
