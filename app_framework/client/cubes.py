@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from app_framework.client.client import Client
+    from app_framework.client.following import Following
 
 ARROW = "application/vnd.apache.arrow.stream"
 TRAVEL_S = 5.0
@@ -138,6 +139,28 @@ class Cube:
         """
         question = _question(measures, levels, where, totals, order, limit, more)
         return Answer.of_json(self.ask("query", question))
+
+    def follow(
+        self,
+        measures: Sequence[str],
+        *,
+        levels: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        totals: str = "none",
+        order: Sequence[Mapping[str, Any]] = (),
+        limit: int | None = None,
+        **more: Any,
+    ) -> Following:
+        """Ask the same and go on: iterate over the answers, one at once and one whenever a commit has changed it.
+
+        Raises:
+            MissingLibraryError: websockets is not installed.
+            UnreachableError: no node answers.
+            ProblemError: the node refuses; mistakes of the question are told with the first answer.
+        """
+        from app_framework.client.following import Following
+
+        return Following(self._client, self._path, _question(measures, levels, where, totals, order, limit, more))
 
     def query_arrow(
         self,

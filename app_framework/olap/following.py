@@ -261,8 +261,8 @@ class ContinuousQueries:
             by_branch = {each.branch: each for each in news}
             source = self._sources.get(cube)
             for question in tuple(source.questions.values()) if source else ():
-                if question.query.branch in by_branch:
-                    self._happened(question, Committed(by_branch[question.query.branch]))
+                if (told := by_branch.get(question.query.branch)) is not None:
+                    self._happened(question, Committed(told))
 
     def _happened(self, question: _Question, event: Event) -> None:
         question.watch, effects = step(question.watch, event, asyncio.get_running_loop().time())

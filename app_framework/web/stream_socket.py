@@ -7,7 +7,6 @@ newest. Replies to a client that does not read them fill a short line, and after
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app_framework.errors import FrameworkError, UserError, near_matches
 from app_framework.olap import CubeQuery, Manager, QueryError
 from app_framework.olap.following import ContinuousQueries, Follow, Told, Trouble
+from app_framework.web.autowired import EXCHANGE
 from app_framework.web.errors import BodyTooLargeError, StreamIdError, TooManyFollowedError
 from app_framework.web.stream_messages import Encoder, Message, MessageError, problem, read_message, state
 from app_framework.web.streams import StreamSettings
@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 GOING_AWAY, TRY_LATER = 1001, 1013
 """Why a WebSocket is closed: the node stops; the client does not read (RFC 6455 and its registry)."""
 
-GOODBYE_S = 2.0
+GOODBYE_S = 1.0
 """How long a client may take to say that it has heard the connection being closed."""
 
 REPLIES_MAX = 32
@@ -270,7 +270,14 @@ class StreamSocket:
                 await self._websocket.send_text(text.decode())
 
     async def _close(self, code: int, reason: str) -> None:
+        """Say goodbye; a client that does not hear it is cut off, or its unread messages would outlive it."""
         self._closing = True
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):  # it is closed, or does not answer
+        try:
             async with asyncio.timeout(GOODBYE_S):
                 await self._websocket.close(code, reason)
+        except TimeoutError:
+            exchange = self._websocket.scope.get(EXCHANGE)
+            if exchange is not None:
+                exchange.abort()
+        except (RuntimeError, WebSocketDisconnect):  # it was closed meanwhile
+            return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app_framework.web.stream_messages import Encoder
     from app_framework.web.stream_socket import StreamSocket
 
-STOP_S = 3.0
+STOP_S = 2.0
 """How long clients may take to say goodbye when the node stops."""
 
 

@@ -76,6 +76,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "pytest": ("testing.pytest_plugin",),
     "starlette": ("web",),
     "uvicorn": ("web",),
+    "websockets": ("client.following",),
     "yaml": ("boot.config.yaml_source",),
 }
 """The only places that may import each library: a room, one module of it, or one kind of module."""

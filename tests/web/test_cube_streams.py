@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import time
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -13,7 +13,7 @@ import httpx
 import pytest
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app_framework.boot import ApplicationContext, Metrics
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
@@ -22,6 +22,7 @@ from app_framework.olap.autoconfigure import OlapAutoConfiguration
 from app_framework.olap.following import FollowLimits
 from app_framework.security.autoconfigure import SecurityAutoConfiguration
 from app_framework.testing import ContextRunner
+from app_framework.testing.virtual_time import until
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from app_framework.web.streams import CubeStreams, StreamSettings
 
@@ -256,10 +257,7 @@ def test_metrics_say_what_is_followed_and_who_leaves_is_forgotten(node: Applicat
     talking(node, talk)
     streams = node[CubeStreams]
 
-    deadline_s = time.monotonic() + PATIENCE_S
-    while (streams.connections or streams.queries.questions) and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert (streams.connections, streams.queries.questions) == (0, 0)
+    asyncio.run(until(lambda: streams.connections == streams.queries.questions == 0))
 
 
 def test_a_client_that_reads_nothing_is_closed(till: ContextRunner) -> None:
@@ -288,3 +286,28 @@ def test_a_client_that_reads_nothing_is_closed(till: ContextRunner) -> None:
         accepted, closed = asyncio.run(ask(context))
     assert accepted["type"] == "websocket.accept"
     assert (closed["code"], closed["reason"]) == (1013, "nothing was read for 0.05 s (server.streams.patience)")
+
+
+def test_what_a_client_does_not_read_does_not_outlive_it(till: ContextRunner) -> None:
+    """More than the network takes waits to be sent: the connection is cut, and the node could stop at once."""
+
+    async def ask(context: ApplicationContext) -> None:
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect(("127.0.0.1", int(context.addresses["http"].rpartition(":")[2])))
+        async with connect(door(context), sock=narrow, compression=None, max_size=None) as client:
+            client.transport.pause_reading()
+            for number in range(30):
+                await say(client, "register", str(number), query=QUERY)
+            streams = context[CubeStreams]
+            await until(lambda: streams.registered)
+            await until(lambda: not streams.connections)
+            client.transport.resume_reading()
+            with pytest.raises(ConnectionClosed) as cut:
+                async with asyncio.timeout(PATIENCE_S):
+                    await client.recv()
+            assert cut.value.rcvd is None, "it could not be told"
+
+    with till.properties({"server.streams.patience": "100ms"}).run() as context:
+        sell(context, *(f"{number}{'x' * 9_000}" for number in range(500)))
+        asyncio.run(ask(context))
