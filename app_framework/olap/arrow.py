@@ -219,6 +219,8 @@ def _arrow_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
     kind = DataType.parse(name)
+    if kind.family == "array":
+        return pa.list_(_arrow_type(kind.element.name))
     if kind.family == "decimal":
         return pa.decimal128(kind.width, kind.scale)
     if kind.family == "zoned":

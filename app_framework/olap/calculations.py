@@ -82,7 +82,7 @@ class CalculationBuilder:
 
     def _rank(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
-        if hierarchy is None:
+        if self._refuses_array(definition, of) or hierarchy is None:
             return None
         return Rank(of.name, hierarchy, bool(definition.options.get("ascending", False))), BIGINT
 
@@ -185,7 +185,7 @@ class CalculationBuilder:
 
     def _extreme(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         level = self._level(definition)
-        if level is None:
+        if self._refuses_array(definition, of) or level is None:
             return None
         return ExtremeMember(of.name, level, definition.kind == "max_member"), level.type
 
@@ -216,11 +216,23 @@ class CalculationBuilder:
             self._reader.add((*definition.path[:-1], "aggregate"), "UNKNOWN_AGGREGATION", text, near, word=name)
             return None
         kind = aggregation.result(of.type)
+        if kind is not None and kind.family == "array" and known is OVER_CELLS:
+            text = f"cells are put together as numbers; {of.name} is {of.type.name}. `per` adds arrays up."
+            self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+            return None
         if kind is None:
             text = f"{name} needs {aggregation.needs}; {of.name} is {of.type.name}."
             self._refuse(definition, "aggregate", "TYPE_MISMATCH", text)
             return None
         return aggregation, kind
+
+    def _refuses_array(self, definition: MeasureDefinition, of: Measure) -> bool:
+        """Return whether a measure is an array where its cells are compared, and tell so."""
+        if of.type.family != "array":
+            return False
+        text = f"{definition.kind} compares values; {of.name} is {of.type.name}. Take a measure over it."
+        self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+        return True
 
     def _level(
         self, definition: MeasureDefinition, key: str = "level", name: str = "", at: ConfigurationPath = ()

@@ -190,7 +190,7 @@ class CalculationPlan:
             over = f" where {' and '.join(map(shown, view.context))}" if view.context else ""
             within = "" if view.frame == self.top.frame else f" by {_names(view.frame.keys)}"
             for name, measure in reversed(measures.items()):
-                text = measure.text if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
+                text = measure.written if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
                 yield f"Compute {name} = {text}{within}{over}"
         for frame, needs in self.frames.items():
             numbers = [

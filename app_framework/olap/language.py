@@ -84,6 +84,14 @@ def _is_members(value: object) -> bool:
     return not any(isinstance(member, Mapping | list | tuple) for member in value.values())
 
 
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_position(value: object) -> bool:
+    return _is_integer(value) and 0 < abs(int(str(value))) <= STEPS_MAX
+
+
 STEPS_MAX = 1_000_000
 """The farthest that a shift or a window reaches, in members."""
 
@@ -107,6 +115,12 @@ WINDOW = Shape(
 LEVELS = Shape("a list of levels", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
 FILTERS = Shape("a mapping of levels to filters", _is_filters, {"type": "object", "minProperties": 1})
 MEMBERS = Shape("a mapping of levels to a member each", _is_members, {"type": "object", "minProperties": 1})
+FRACTION = Shape("a number from 0 to 1, such as 0.95", _is_fraction, {"type": "number", "minimum": 0, "maximum": 1})
+POSITION = Shape(
+    "a place: 1 is the first element, -1 the last",
+    _is_position,
+    {"type": "integer", "minimum": -STEPS_MAX, "maximum": STEPS_MAX, "not": {"const": 0}},
+)
 PERIOD = Shape(
     "a period of ISO 8601 such as P1M, P1Y or P7D",
     lambda value: isinstance(value, str) and Period.parse(value) is not None,
@@ -129,6 +143,14 @@ def _forms() -> dict[str, Form]:
         "shift": (level, Option("offset", OFFSET), Option("strict", FLAG), partition),
         "cumulative": (level, Option("aggregate", AGGREGATE), Option("window", WINDOW), partition),
         "date_shift": (level, Option("by", PERIOD, True)),
+        "array_sum": (),
+        "array_avg": (),
+        "array_min": (),
+        "array_max": (),
+        "array_length": (),
+        "array_element": (Option("position", POSITION, True),),
+        "array_quantile": (Option("q", FRACTION, True),),
+        "array_scale": (Option("by", MEASURE, True),),
         "max_member": (level,),
         "min_member": (level,),
     }

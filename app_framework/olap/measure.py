@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app_framework.database.datatype import DataType
-from app_framework.olap.aggregation import Aggregation, Argument, PartialForm
+from app_framework.olap.aggregation import FORMULA, Aggregation, Argument, PartialForm
 from app_framework.olap.calculation import Calculation
 from app_framework.olap.join import Path
 
@@ -79,6 +79,11 @@ class FormulaMeasure(Measure):
 
     sql: str = ""
     uses: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> str:
+        """What it computes, as a plan shows it."""
+        return self.text if self.kind == FORMULA else f"{self.kind}({self.text})"
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

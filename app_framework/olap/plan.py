@@ -104,7 +104,7 @@ class QueryPlan:
 
     def _computing(self) -> list[str]:
         """Return the steps between the rows and the measures, where a measure needs no more than its cell."""
-        steps = [f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}"] if self.formulas else []
+        steps = [f"Compute {', '.join(f'{f.name} = {f.written}' for f in self.formulas)}"] if self.formulas else []
         by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
         totals = f", totals {self.totals}" if self.totals != "none" and self.keys else ""
         numbers = ", ".join(f"{a.name} = {a.kind}({a.text})" for a in self.aggregates) or "nothing"
@@ -170,6 +170,7 @@ class _Planner:
         conditions = self._conditions()
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
+        self._check_sortable(measures)
         self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
@@ -296,6 +297,14 @@ class _Planner:
             if order.by not in names:
                 text = f"the answer has no column {order.by!r}."
                 self._add(INVALID_QUERY, f"order[{position}].by", text, near_matches(order.by, names))
+
+    def _check_sortable(self, measures: list[Measure]) -> None:
+        """Refuse to sort by arrays."""
+        arrays = {measure.name for measure in measures if measure.type.family == "array"}
+        for position, order in enumerate(self._query.orders):
+            if order.by in arrays:
+                text = f"measure {order.by!r} is an array; sort by a measure over it, such as its sum."
+                self._add(INVALID_QUERY, f"order[{position}].by", text)
 
     def _columns_meant(self) -> Iterator[str]:
         """Yield the columns that names with a problem may stand for: of one that cannot be read, any."""

@@ -232,6 +232,11 @@ def extreme_member(of: str, level: str, *, largest: bool) -> Calculate:
     return calculate
 
 
+def aggregated(compute: Callable[[Sequence[Row]], Value]) -> Calculate:
+    """Return an aggregation that is computed only where somebody asks for it."""
+    return lambda cells, cell, passing: compute([row for row in cells.rows(cell) if all(keep(row) for keep in passing)])
+
+
 def formula(compute: Callable[..., Value], *uses: str) -> Calculate:
     return lambda cells, cell, passing: compute(*(cells.value(used, cell, passing) for used in uses))
 
