@@ -9,6 +9,7 @@ A calculation walks along a hierarchy, over the rows that also pass a filter, or
 | other cells along a level       | Shift, Cumulative, DateShift            |
 | its own rows, but not all       | Filtered, At                            |
 | the finer cells within its cell | Per, ExtremeMember                      |
+| a table beside the cells        | Lookup                                  |
 """
 
 from __future__ import annotations
@@ -126,10 +127,26 @@ class ExtremeMember:
     largest: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The value of a column in the one row of a table that the members of a cell find; null where there is none.
+
+    Args:
+        table, column: where the value is.
+        by: levels, each with the column of the table that has its members.
+        fixed: further conditions on the row, as SQL over the table.
+    """
+
+    table: str
+    column: str
+    by: tuple[tuple[Level, str], ...]
+    fixed: tuple[str, ...] = ()
+
+
 Calculation = Rank | Siblings | Ancestor | Shift | Cumulative | DateShift | Filtered | At | Per | ExtremeMember
 
 
-def walked_levels(calculation: Calculation) -> tuple[Level, ...]:
+def walked_levels(calculation: Calculation | Lookup) -> tuple[Level, ...]:
     """Return the levels that a calculation needs in a query that is finer than they are."""
     if isinstance(calculation, Shift | Cumulative):
         partition = () if calculation.partition is None else (calculation.partition,)

@@ -11,7 +11,7 @@ from app_framework.olap.arrays import ARRAY_KINDS, array_formula
 from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import CubeDefinition, MeasureDefinition
 from app_framework.olap.expressions import ExpressionReader
-from app_framework.olap.language import FORMS
+from app_framework.olap.language import FORMS, LOOKUP
 from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
 
 DEPTH_MAX = 50
@@ -72,6 +72,8 @@ class FormulaBuilder:
             self._depths[name] = depth
 
     def _calculated(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        if definition.kind == LOOKUP:
+            return self._calculations.lookup(definition)
         of = self._named(definition, FORMS[definition.kind].measure, definition.argument)
         # What else is wrong with it is told too; numbers fit everything that a calculation may ask of a measure.
         built = self._calculations.build(definition, of or _SOME_NUMBER)

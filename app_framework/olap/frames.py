@@ -19,6 +19,7 @@ from app_framework.olap.calculation import (
     DateShift,
     ExtremeMember,
     Filtered,
+    Lookup,
     Per,
     Shift,
 )
@@ -207,6 +208,13 @@ class CalculationPlan:
         return self._known[name]
 
     @property
+    def lookups(self) -> frozenset[Lookup]:
+        """What is looked up in tables beside the cells."""
+        measures = (measure for measures in self.views.values() for measure in measures.values())
+        calculations = (measure.calculation for measure in measures if isinstance(measure, CalculatedMeasure))
+        return frozenset(calculation for calculation in calculations if isinstance(calculation, Lookup))
+
+    @property
     def contexts(self) -> list[tuple[Condition, ...]]:
         """The contexts in which something is aggregated, that without conditions first."""
         found = dict.fromkeys(context for needs in self.frames.values() for context, _ in needs.aggregates)
@@ -237,7 +245,7 @@ class CalculationPlan:
         if isinstance(measure, FormulaMeasure):
             for used in measure.uses:
                 self._require(view, used, new)
-        else:
+        elif not isinstance(measure.calculation, Lookup):
             self._require_of(view, measure.calculation, new)
         self.views[view].setdefault(name, measure)
 

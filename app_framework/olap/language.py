@@ -39,8 +39,8 @@ class Form:
 
     Args:
         key: the key that says what is computed.
-        argument: what stands under it; the name of a measure in all but one.
-        measure: the key under which the measure stands, that one itself in all but one.
+        argument: what stands under it; the name of a measure in most.
+        measure: the key under which the measure stands, that one itself in all but one; of a lookup the column.
     """
 
     key: str
@@ -84,6 +84,10 @@ def _is_members(value: object) -> bool:
     return not any(isinstance(member, Mapping | list | tuple) for member in value.values())
 
 
+def _is_columns(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(_is_text(column) for column in value.values())
+
+
 def _is_fraction(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
@@ -101,6 +105,13 @@ MEASURE = Shape("the name of a measure", _is_text, _TEXT)
 LEVEL = Shape("the name of a level", _is_text, _TEXT)
 HIERARCHY = Shape("the name of a hierarchy", _is_text, _TEXT)
 AGGREGATE = Shape("the name of an aggregation", _is_text, _TEXT)
+COLUMN = Shape("a table and a column of it: `rates.rate`", _is_text, _TEXT)
+COLUMNS = Shape(
+    "a mapping of levels to the columns that have their members",
+    _is_columns,
+    {"type": "object", "minProperties": 1, "additionalProperties": _TEXT},
+)
+VALUES = Shape("a mapping of columns to a value each", _is_members, {"type": "object", "minProperties": 1})
 FLAG = Shape("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 OFFSET = Shape(
     f"a number of members, at most {STEPS_MAX:,}",
@@ -155,8 +166,12 @@ def _forms() -> dict[str, Form]:
         "min_member": (level,),
     }
     forms = {key: Form(key, known, MEASURE, key) for key, known in options.items()}
+    forms[LOOKUP] = Form(LOOKUP, (Option("by", COLUMNS, True), Option("where", VALUES)), COLUMN, LOOKUP)
     return forms | {"per": Form("per", (aggregate, Option("of", MEASURE, True)), LEVELS, "of")}
 
+
+LOOKUP = "lookup"
+"""The key of the calculation that is over no measure but over a column."""
 
 FORMS: Mapping[str, Form] = MappingProxyType(_forms())
 """The forms of calculated measures by their key."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.aggregation import FORMULA, Aggregation, Argument, PartialForm
-from app_framework.olap.calculation import Calculation
+from app_framework.olap.calculation import Calculation, Lookup
 from app_framework.olap.join import Path
 
 
@@ -90,9 +90,9 @@ class FormulaMeasure(Measure):
 class CalculatedMeasure(Measure):
     """A measure that needs more than its own cell."""
 
-    calculation: Calculation
+    calculation: Calculation | Lookup
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The one measure it is computed from."""
-        return (self.calculation.of,)
+        """The one measure it is computed from; a lookup is computed from none."""
+        return () if isinstance(self.calculation, Lookup) else (self.calculation.of,)

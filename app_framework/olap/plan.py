@@ -58,6 +58,12 @@ class QueryPlan:
         return tuple(measure for measure in self.measures if isinstance(measure, FormulaMeasure))
 
     @property
+    def tables(self) -> frozenset[str]:
+        """The tables that the answer is read from: it stays the same while their rows do."""
+        beside = () if self.calculations is None else (lookup.table for lookup in self.calculations.lookups)
+        return frozenset({self.tree.base.name, *(join.table.name for join in self.joins), *beside})
+
+    @property
     def bounded(self) -> bool:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)

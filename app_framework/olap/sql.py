@@ -69,8 +69,9 @@ class _Writer:
         twice = self.grouped and self._plan.bounded
         if self._plan.calculations is None:
             return f"WITH cells AS{' MATERIALIZED' if twice else ''} (\n{indented(self._cells())}\n)\n{self._outer()}"
-        taken = [join.table.name for join in self._plan.tree.joins.values()]
-        stages = StageWriter(self._plan.calculations, self._where, self._source_of, taken)
+        beside = [lookup.table for lookup in self._plan.calculations.lookups]
+        taken = [*(join.table.name for join in self._plan.tree.joins.values()), *beside]
+        stages = StageWriter(self._plan.calculations, self._where, self._source_of, self._plan.tree.source, taken)
         tables, self._source = stages.write(2 if twice else 1)
         return f"WITH {', '.join(tables)}\n{self._outer()}"
 

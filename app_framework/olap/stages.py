@@ -20,6 +20,7 @@ from app_framework.olap.calculation import (
     DateShift,
     ExtremeMember,
     Filtered,
+    Lookup,
     Per,
     Rank,
     Shift,
@@ -28,7 +29,15 @@ from app_framework.olap.calculation import (
 from app_framework.olap.cells import GROUPING, indented, key_expressions, listed, select_cells
 from app_framework.olap.condition import Condition
 from app_framework.olap.frames import CalculationPlan, Frame, View
-from app_framework.olap.joining import cell_join, finer_join, member_joins, members_before
+from app_framework.olap.joining import (
+    cell_join,
+    finer_join,
+    keys_of,
+    lookup_join,
+    lookup_table,
+    member_joins,
+    members_before,
+)  # fmt: skip
 from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure
 from app_framework.olap.sorting import sort_key, sort_key_columns
 from app_framework.olap.where import ConditionWriter
@@ -58,13 +67,23 @@ class StageWriter:
         plan: what has to be computed.
         where: what writes conditions, and keeps their values in the order of the text.
         source: what a frame is aggregated from.
+        table: what stands for a table of the database.
         taken: the names that tables of the statement may not have, those of the database.
     """
 
-    def __init__(self, plan: CalculationPlan, where: ConditionWriter, source: Source, taken: Iterable[str]) -> None:
+    def __init__(
+        self,
+        plan: CalculationPlan,
+        where: ConditionWriter,
+        source: Source,
+        table: Callable[[str], str],
+        taken: Iterable[str],
+    ) -> None:
         self._plan = plan
         self._where = where
         self._source = source
+        self._table_of = table
+        self._lookups: dict[Lookup, str] = {}
         self._taken = {name.casefold() for name in taken}
         self._contexts = {context: i for i, context in enumerate(plan.contexts)}
         self._tables: dict[str, Table] = {}
@@ -104,7 +123,8 @@ class StageWriter:
 
     def _waits(self, view: View, measure: FormulaMeasure | CalculatedMeasure, missing: Iterable[str]) -> bool:
         """Return whether a measure uses one of its own view that is not there yet."""
-        inner = view.of(measure.calculation) if isinstance(measure, CalculatedMeasure) else view
+        calculation = measure.calculation if isinstance(measure, CalculatedMeasure) else None
+        inner = view if calculation is None or isinstance(calculation, Lookup) else view.of(calculation)
         return inner == view and any(name in missing for name in measure.uses)
 
     def _start(self, view: View) -> str:
@@ -166,6 +186,8 @@ class StageWriter:
         if isinstance(measure, FormulaMeasure):
             return measure.sql
         calculation, frame, groupings = measure.calculation, view.frame, self._groupings(view)
+        if isinstance(calculation, Lookup):
+            return None if keys_of(calculation, frame) else f"CAST(NULL AS {measure.type.sql})"
         of = self._plan.measure(calculation.of)
         if isinstance(calculation, Shift | DateShift) and not frame.path(calculation.level):
             return f"CAST(NULL AS {measure.type.sql})"
@@ -201,6 +223,8 @@ class StageWriter:
     def _join(self, view: View, measure: CalculatedMeasure, own: str, alias: str) -> tuple[str, str]:
         """Write the join that brings in what a measure reads, and the measure's value."""
         calculation, frame, groupings = measure.calculation, view.frame, self._groupings(view)
+        if isinstance(calculation, Lookup):
+            return lookup_join(calculation, measure.type, self._read(self._lookup(calculation)), alias, frame)
         inner = view.of(calculation)
         table = self._read(own if inner == view else self._end(inner))
         if isinstance(calculation, Per | ExtremeMember):
@@ -217,6 +241,13 @@ class StageWriter:
             part = f"CAST(c.{quote(calculation.of)} AS DOUBLE)"
             return join, f"{part} / nullif(CAST({value} AS DOUBLE), 0)"
         return join, value
+
+    def _lookup(self, lookup: Lookup) -> str:
+        """Write the table of a lookup, unless it is there."""
+        if lookup not in self._lookups:
+            sql = lookup_table(lookup, self._table_of(lookup.table))
+            self._lookups[lookup] = self._table("lookup", sql)
+        return self._lookups[lookup]
 
     def _groupings(self, view: View) -> list[int]:
         return sorted(self._plan.frames[view.frame].groupings)

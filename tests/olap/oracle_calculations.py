@@ -215,6 +215,19 @@ def at(of: str, levels: Sequence[str], keeps: Keeps) -> Calculate:
     return lambda cells, cell, passing: cells.value(of, without(cell, levels), (*passing, keeps))
 
 
+def lookup(rows: Sequence[Row], column: str, by: Mapping[str, str], keeps: Keeps = lambda _: True) -> Calculate:
+    """Return what is in the one row whose columns have the members of a cell."""
+
+    def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
+        if any(cell.get(level) is None for level in by):
+            return None
+        found = [row for row in rows if keeps(row) and all(row[name] == cell[level] for level, name in by.items())]
+        assert len(found) <= 1, "there is one row or none"
+        return found[0][column] if found else None
+
+    return calculate
+
+
 def per(of: str, levels: Sequence[str], compute: Callable[[list[Value]], Value]) -> Calculate:
     def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
         return over(compute, [cells.value(of, finer, passing) for finer in cells.cells(cell, levels)])
