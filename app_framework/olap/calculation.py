@@ -10,11 +10,13 @@ A calculation walks along a hierarchy, over the rows that also pass a filter, or
 | its own rows, but not all       | Filtered, At                            |
 | the finer cells within its cell | Per, ExtremeMember                      |
 | a table beside the cells        | Lookup                                  |
+| its own cell, from outside      | Applied                                 |
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from app_framework.olap.aggregation import Aggregation
 from app_framework.olap.condition import Condition
@@ -143,10 +145,29 @@ class Lookup:
     fixed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a Python function makes of measures of the same cell.
+
+    Args:
+        name: ``module:function``.
+        uses: the measures that it gets as columns.
+        digest: stands for its code.
+    """
+
+    name: str
+    uses: tuple[str, ...]
+    digest: str
+    function: Callable[..., object] = field(repr=False, compare=False)
+
+
 Calculation = Rank | Siblings | Ancestor | Shift | Cumulative | DateShift | Filtered | At | Per | ExtremeMember
+"""Those over one measure."""
+
+AnyCalculation = Calculation | Lookup | Applied
 
 
-def walked_levels(calculation: Calculation | Lookup) -> tuple[Level, ...]:
+def walked_levels(calculation: AnyCalculation) -> tuple[Level, ...]:
     """Return the levels that a calculation needs in a query that is finer than they are."""
     if isinstance(calculation, Shift | Cumulative):
         partition = () if calculation.partition is None else (calculation.partition,)

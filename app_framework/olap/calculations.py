@@ -11,13 +11,13 @@ from app_framework.errors import near_matches
 from app_framework.olap.aggregation import Aggregation, Aggregations
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
     At,
     Calculation,
     Cumulative,
     DateShift,
     ExtremeMember,
     Filtered,
-    Lookup,
     Per,
     Rank,
     Shift,
@@ -88,6 +88,12 @@ class CalculationBuilder:
 
         lookups = LookupBuilder(self._database, self._reader)
         return _measure(definition, lookups.build(definition, lambda told, name: self._level(told, "by", name)))
+
+    def applied(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        """Return a measure that a Python function computes, None when there is something wrong with it."""
+        from app_framework.olap.functions import build_function
+
+        return _measure(definition, build_function(definition, self._reader))
 
     def _rank(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
@@ -268,9 +274,7 @@ class CalculationBuilder:
         self._reader.add((*definition.path[:-1], key), code, text)
 
 
-def _measure(
-    definition: MeasureDefinition, built: tuple[Calculation | Lookup, DataType] | None
-) -> CalculatedMeasure | None:
+def _measure(definition: MeasureDefinition, built: tuple[AnyCalculation, DataType] | None) -> CalculatedMeasure | None:
     if built is None:
         return None
     calculation, kind = built

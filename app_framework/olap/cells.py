@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from app_framework.olap.frames import Key
 
 GROUPING = "#grouping"
+ROW = "#row"
+"""The number of a cell, in the order of its levels, among those that Python functions are given."""
 
 
 def key_expressions(keys: Iterable[Key]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,7 +14,7 @@ from app_framework.database.history import DataView
 from app_framework.database.rows import Row
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
-from app_framework.olap.arrow import ArrowCellSet
+from app_framework.olap.arrow import ArrowCellSet, table_batches
 from app_framework.olap.building import ModelBuilder
 from app_framework.olap.cellset import CellColumn, CellSet, with_utc
 from app_framework.olap.cellstream import CellStream, read_batches
@@ -40,6 +41,7 @@ from app_framework.olap.sql import Statement, write_members, write_sql
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
+    from app_framework.olap.functions import FunctionRun
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -54,6 +56,12 @@ class _Reading(Generic[T]):
     version: int
     statement: Statement
     rows: T
+    before: tuple[tuple[str, tuple[object, ...]], ...] = ()
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
+        """The texts that ran, with the values bound to each; several where Python computes something."""
+        return (*self.before, (self.statement.text, self.statement.parameters))
 
 
 class Cube:
@@ -132,6 +140,8 @@ class Cube:
         """Answer a question in batches of Arrow, the first as soon as it is there; whoever gets it closes it."""
         started = time.perf_counter()
         plan = self.plan(query)
+        if plan.has_functions:
+            return await self._whole_stream(plan, query, started)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
             return CellStream(
@@ -151,6 +161,23 @@ class Cube:
             failed = error
         raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
 
+    async def _whole_stream(self, plan: QueryPlan, query: CubeQuery, started: float) -> CellStream:
+        """Answer in batches what is there only as a whole, because Python computes some of it."""
+
+        def answer(cursor: Cursor) -> CellStream:
+            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
+            return CellStream(
+                self.name,
+                _columns(plan),
+                table_batches(reading.rows),
+                lambda: None,
+                grouped=reading.statement.grouped,
+                versions={self.node: reading.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        return await self._database.submit_job(answer, query.timeout_s).wait()
+
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
         started = time.perf_counter()
@@ -161,8 +188,8 @@ class Cube:
         return {
             "cube": self.name,
             "plan": repr(plan),
-            "sql": reading.statement.text,
-            "parameters": list(reading.statement.parameters),
+            "sql": ";\n\n".join(text for text, _ in reading.statements),
+            "parameters": [value for _, parameters in reading.statements for value in parameters],
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
             "elapsed_ms": round(_milliseconds_since(started), 3),
@@ -289,8 +316,11 @@ class Cube:
         def read(view: DataView) -> _Reading[T]:
             nonlocal seen
             seen = plan.at(view.sources)
-            statement = write_sql(seen, rows_written)
-            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
+            with _running(cursor, seen, self.rows_max) as run:
+                statement = write_sql(seen, rows_written, between=run)
+                rows = fetch(statement.text, statement.parameters, self.rows_max)
+            before = tuple(run.statements) if run else ()
+            return _Reading(view.version, statement, rows, before)
 
         try:
             return self._database.read(cursor, read, self._version_of(query), query.branch)
@@ -379,13 +409,29 @@ def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
 
 
 def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
-    statement = write_sql(plan)
     try:
-        # The hash makes the engine compute every column, and one number is all that comes back.
-        cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
+        with _running(cursor, plan, ROWS_MAX) as run:
+            statement = write_sql(plan, between=run)
+            # The hash makes the engine compute every column, and one number is all that comes back.
+            cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
     except EngineError as error:
         return error
     return None
+
+
+@contextmanager
+def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[FunctionRun | None]:
+    """Yield what runs the Python functions of a plan, None where it has none."""
+    if plan.calculations is None or not plan.has_functions:
+        yield None
+        return
+    from app_framework.olap.functions import FunctionRun
+
+    run = FunctionRun(cursor, plan.calculations, cells_max)
+    try:
+        yield run
+    finally:
+        run.close()
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:

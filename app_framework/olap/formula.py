@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from app_framework.database.datatype import BIGINT
 from app_framework.database.expression import Expression, Name, UnknownNameError
 from app_framework.database.sql import quote
@@ -9,9 +12,9 @@ from app_framework.errors import near_matches
 from app_framework.olap.aggregation import FORMULA
 from app_framework.olap.arrays import ARRAY_KINDS, array_formula
 from app_framework.olap.calculations import CalculationBuilder
-from app_framework.olap.definition import CubeDefinition, MeasureDefinition
+from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
 from app_framework.olap.expressions import ExpressionReader
-from app_framework.olap.language import FORMS, LOOKUP
+from app_framework.olap.language import FORMS, LOOKUP, PYTHON
 from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
 
 DEPTH_MAX = 50
@@ -74,19 +77,23 @@ class FormulaBuilder:
     def _calculated(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
         if definition.kind == LOOKUP:
             return self._calculations.lookup(definition)
-        of = self._named(definition, FORMS[definition.kind].measure, definition.argument)
+        if definition.kind == PYTHON:
+            used = [self._named(definition, ("of", i), str(name)) for i, name in enumerate(_listed(definition))]
+            built = self._calculations.applied(definition)
+            return None if None in used else built
+        of = self._named(definition, (FORMS[definition.kind].measure,), definition.argument)
         # What else is wrong with it is told too; numbers fit everything that a calculation may ask of a measure.
         built = self._calculations.build(definition, of or _SOME_NUMBER)
         return built if of is not None else None
 
-    def _named(self, definition: MeasureDefinition, key: str, name: str) -> Measure | None:
-        """Return the measure that a definition names under a key; None when there is something wrong with it."""
+    def _named(self, definition: MeasureDefinition, at: ConfigurationPath, name: str) -> Measure | None:
+        """Return the measure that a definition names somewhere; None when there is something wrong with it."""
         found: Measure | None = None
         self._open.append(definition.name)
         try:
             found = self._used(name)
         except UnknownNameError as error:
-            path = (*definition.path[:-1], key)
+            path = (*definition.path[:-1], *at)
             self._reader.add(path, "UNKNOWN_MEASURE", f"{error.reason}.", error.near, word=error.word)
         self._open.pop()
         return found
@@ -94,9 +101,9 @@ class FormulaBuilder:
     def _array(self, definition: MeasureDefinition) -> FormulaMeasure | None:
         """Build a measure over an array as the formula that it stands for."""
         kind, option = definition.kind, ARRAY_KINDS[definition.kind]
-        of, by = self._named(definition, kind, definition.argument), None
+        of, by = self._named(definition, (kind,), definition.argument), None
         if kind == "array_scale":
-            by = self._named(definition, "by", str(definition.options["by"]))
+            by = self._named(definition, ("by",), str(definition.options["by"]))
         told = len(self._reader.problems)
         if of is not None and of.type.family != "array":
             text = f"{kind} needs an array; {of.name} is {of.type.name}."
@@ -163,3 +170,8 @@ class FormulaBuilder:
         """Return a FROM clause with the columns a formula reads, of their types."""
         columns = [f"CAST(NULL AS {self._measures[name].type.sql}) AS {quote(name)}" for name in uses]
         return f"FROM (SELECT {', '.join(columns)})" if columns else ""
+
+
+def _listed(definition: MeasureDefinition) -> Sequence[object]:
+    """Return the measures that a function gets."""
+    return cast("Sequence[object]", definition.options["of"])

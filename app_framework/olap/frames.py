@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
+    Applied,
     At,
     Calculation,
     DateShift,
@@ -210,9 +212,16 @@ class CalculationPlan:
     @property
     def lookups(self) -> frozenset[Lookup]:
         """What is looked up in tables beside the cells."""
-        measures = (measure for measures in self.views.values() for measure in measures.values())
-        calculations = (measure.calculation for measure in measures if isinstance(measure, CalculatedMeasure))
-        return frozenset(calculation for calculation in calculations if isinstance(calculation, Lookup))
+        return frozenset(calculation for calculation in self._calculated() if isinstance(calculation, Lookup))
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of it."""
+        return any(isinstance(calculation, Applied) for calculation in self._calculated())
+
+    def _calculated(self) -> Iterator[AnyCalculation]:
+        for measures in self.views.values():
+            yield from (m.calculation for m in measures.values() if isinstance(m, CalculatedMeasure))
 
     @property
     def contexts(self) -> list[tuple[Condition, ...]]:
@@ -242,7 +251,7 @@ class CalculationPlan:
             needs.aggregates[view.context, name] = measure
             return
         assert isinstance(measure, FormulaMeasure | CalculatedMeasure)
-        if isinstance(measure, FormulaMeasure):
+        if isinstance(measure, FormulaMeasure) or isinstance(measure.calculation, Applied):
             for used in measure.uses:
                 self._require(view, used, new)
         elif not isinstance(measure.calculation, Lookup):

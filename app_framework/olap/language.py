@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -88,6 +89,13 @@ def _is_columns(value: object) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(_is_text(column) for column in value.values())
 
 
+def _is_function(value: object) -> bool:
+    return callable(value) or (isinstance(value, str) and _IMPORT_PATH.fullmatch(value) is not None)
+
+
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
 def _is_fraction(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
@@ -112,6 +120,9 @@ COLUMNS = Shape(
     {"type": "object", "minProperties": 1, "additionalProperties": _TEXT},
 )
 VALUES = Shape("a mapping of columns to a value each", _is_members, {"type": "object", "minProperties": 1})
+MEASURES = Shape("a list of measures", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
+TYPE = Shape("the name of a type: `double`", _is_text, _TEXT)
+FUNCTION = Shape("the import path of a function, `module:function`, or in Python the function", _is_function, _TEXT)
 FLAG = Shape("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 OFFSET = Shape(
     f"a number of members, at most {STEPS_MAX:,}",
@@ -166,12 +177,17 @@ def _forms() -> dict[str, Form]:
         "min_member": (level,),
     }
     forms = {key: Form(key, known, MEASURE, key) for key, known in options.items()}
+    python = (Option("of", MEASURES, True), Option("type", TYPE, True))
+    forms[PYTHON] = Form(PYTHON, python, FUNCTION, PYTHON)
     forms[LOOKUP] = Form(LOOKUP, (Option("by", COLUMNS, True), Option("where", VALUES)), COLUMN, LOOKUP)
     return forms | {"per": Form("per", (aggregate, Option("of", MEASURE, True)), LEVELS, "of")}
 
 
 LOOKUP = "lookup"
 """The key of the calculation that is over no measure but over a column."""
+
+PYTHON = "python"
+"""The key of the calculation that a Python function does."""
 
 FORMS: Mapping[str, Form] = MappingProxyType(_forms())
 """The forms of calculated measures by their key."""

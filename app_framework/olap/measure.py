@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.aggregation import FORMULA, Aggregation, Argument, PartialForm
-from app_framework.olap.calculation import Calculation, Lookup
+from app_framework.olap.calculation import AnyCalculation, Applied, Lookup
 from app_framework.olap.join import Path
 
 
@@ -90,9 +90,11 @@ class FormulaMeasure(Measure):
 class CalculatedMeasure(Measure):
     """A measure that needs more than its own cell."""
 
-    calculation: Calculation | Lookup
+    calculation: AnyCalculation
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The one measure it is computed from; a lookup is computed from none."""
+        """The measure it is computed from; a lookup is computed from none, a function from some."""
+        if isinstance(self.calculation, Applied):
+            return self.calculation.uses
         return () if isinstance(self.calculation, Lookup) else (self.calculation.of,)

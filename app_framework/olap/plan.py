@@ -64,6 +64,11 @@ class QueryPlan:
         return frozenset({self.tree.base.name, *(join.table.name for join in self.joins), *beside})
 
     @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of its measures."""
+        return self.calculations is not None and self.calculations.has_functions
+
+    @property
     def bounded(self) -> bool:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
