@@ -193,6 +193,8 @@ def _is_number(column: Column) -> bool:
 
 
 def _cell(value: Any, exact: bool) -> Any:
+    if isinstance(value, list):
+        return [_cell(element, exact) for element in value]
     if exact:
         return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return float(value) if isinstance(value, Decimal) else value

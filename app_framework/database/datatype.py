@@ -10,7 +10,7 @@ from typing import Literal
 from app_framework.errors import near_matches
 
 Family = Literal[
-    "integer", "decimal", "float", "text", "boolean", "date", "time", "timestamp", "zoned", "uuid", "other"
+    "integer", "decimal", "float", "text", "boolean", "date", "time", "timestamp", "zoned", "uuid", "array", "other"
 ]
 
 
@@ -19,7 +19,7 @@ class DataType:
     """A column's type.
 
     Args:
-        name: what answers call it: ``int64``, ``string``, ``decimal(15,2)``, ``timestamp[UTC]``.
+        name: what answers call it: ``int64``, ``string``, ``decimal(15,2)``, ``timestamp[UTC]``, ``double[]``.
         sql: what DuckDB calls it: ``BIGINT``.
         family: types of one family can be compared with each other.
         width: digits in all, of decimals.
@@ -45,6 +45,11 @@ class DataType:
         word = _normal(text)
         if decimal := _DECIMAL.fullmatch(word):
             return _decimal(text, int(decimal["width"] or 18), int(decimal["scale"] or 0))
+        if word.endswith("[]"):
+            element = cls.parse(word.removesuffix("[]"))
+            if not element.numeric:
+                raise UnknownTypeError(text)
+            return element.array
         if word.startswith("ENUM("):
             return cls("string", text, "text")
         if known := _KNOWN.get(_ALIASES.get(word, word)):
@@ -55,6 +60,9 @@ class DataType:
     def of_engine(cls, text: str) -> DataType:
         """Return the type DuckDB reports; one that no level or measure can have is of family ``other``."""
         try:
+            if fixed := _FIXED.fullmatch(text):
+                element = cls.parse(fixed["element"])
+                return cls(f"{element.name}[{fixed['length']}]", text, "array" if element.numeric else "other")
             return cls.parse(text)
         except UnknownTypeError:
             return cls(text.lower(), text, "other")
@@ -63,6 +71,17 @@ class DataType:
     def numeric(self) -> bool:
         """Whether it can be added up."""
         return self.family in ("integer", "decimal", "float")
+
+    @property
+    def array(self) -> DataType:
+        """The type of arrays whose elements are of this one."""
+        return DataType(f"{self.name}[]", f"{self.sql}[]", "array")
+
+    @property
+    def element(self) -> DataType:
+        """The type of the elements of an array."""
+        assert self.family == "array"
+        return DataType.parse(self.sql[: self.sql.rindex("[")])
 
     @property
     def narrow(self) -> bool:
@@ -77,6 +96,8 @@ class DataType:
     @property
     def answered(self) -> DataType:
         """The type in which it leaves in answers: one that JSON, Arrow and Python can all write."""
+        if self.family == "array":
+            return self.element.answered.array
         if self.name in ("int128", "uint128"):
             return _decimal(self.sql, 38, 0)
         return _KNOWN["TIMESTAMP"] if self.family == "timestamp" else self
@@ -103,7 +124,9 @@ class UnknownTypeError(ValueError):
     def __init__(self, text: str) -> None:
         super().__init__(f"there is no type {text!r}")
         self.text = text
-        self.near = near_matches(text, [name.lower() for name in (*_KNOWN, *_ALIASES)])
+        element = text.removesuffix("[]")
+        near = near_matches(element, [name.lower() for name in (*_KNOWN, *_ALIASES)])
+        self.near = near if element == text else tuple(f"{name}[]" for name in near)
 
 
 @cache
@@ -124,6 +147,8 @@ def _decimal(text: str, width: int, scale: int) -> DataType:
 
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)(?:\((?P<width>\d+)(?:,(?P<scale>\d+))?\))?")
+
+_FIXED = re.compile(r"(?P<element>.+)\[(?P<length>\d+)\]")
 
 _KNOWN: dict[str, DataType] = {
     kind.sql: kind

@@ -80,6 +80,7 @@ class _CubeBuilder:
         self._reader = reader
         self._rows = RowReader(reader, self._joins)
         self._dimensions = DimensionBuilder(database, self._joins, reader)
+        self._database = database
 
     def build(self) -> CubeModel:
         cube = self._cube
@@ -104,7 +105,7 @@ class _CubeBuilder:
         for definition in self._cube.measures:
             if definition.kind in self._aggregations and (aggregate := self._aggregate(definition)) is not None:
                 measures[definition.name] = aggregate
-        calculations = CalculationBuilder(self._cube, outline, self._aggregations, self._reader)
+        calculations = CalculationBuilder(self._cube, outline, self._aggregations, self._reader, self._database)
         FormulaBuilder(self._cube, measures, self._reader, calculations).build_all()
         return {d.name: measures[d.name] for d in self._cube.measures if d.name in measures}
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, DOUBLE, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import Aggregation, Aggregations
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
     At,
     Calculation,
     Cumulative,
@@ -43,14 +45,21 @@ class CalculationBuilder:
     Args:
         cube: its definition; a level of it that could not be built has a problem already.
         outline: the model without measures: where levels and hierarchies are looked up.
+        database: where lookups find their tables.
     """
 
     def __init__(
-        self, cube: CubeDefinition, outline: CubeModel, aggregations: Aggregations, reader: ExpressionReader
+        self,
+        cube: CubeDefinition,
+        outline: CubeModel,
+        aggregations: Aggregations,
+        reader: ExpressionReader,
+        database: Database,
     ) -> None:
         self._outline = outline
         self._aggregations = aggregations
         self._reader = reader
+        self._database = database
         self._broken = _level_names(cube) - set(outline.level_names)
         self._kinds: Mapping[str, Callable[[MeasureDefinition, Measure], Built | None]] = {
             "rank": self._rank,
@@ -71,18 +80,24 @@ class CalculationBuilder:
 
     def build(self, definition: MeasureDefinition, of: Measure) -> CalculatedMeasure | None:
         """Return a measure calculated from another, None when there is something wrong with it."""
-        built = self._kinds[definition.kind](definition, of)
-        if built is None:
-            return None
-        calculation, kind = built
-        return CalculatedMeasure(
-            definition.name, definition.kind, definition.text, kind, "derived", (), definition.caption,
-            definition.format, definition.description, definition.folder, definition.visible, calculation=calculation,
-        )  # fmt: skip
+        return _measure(definition, self._kinds[definition.kind](definition, of))
+
+    def lookup(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        """Return a measure that is over no other, None when there is something wrong with it."""
+        from app_framework.olap.lookups import LookupBuilder
+
+        lookups = LookupBuilder(self._database, self._reader)
+        return _measure(definition, lookups.build(definition, lambda told, name: self._level(told, "by", name)))
+
+    def applied(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        """Return a measure that a Python function computes, None when there is something wrong with it."""
+        from app_framework.olap.functions import build_function
+
+        return _measure(definition, build_function(definition, self._reader))
 
     def _rank(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
-        if hierarchy is None:
+        if self._refuses_array(definition, of) or hierarchy is None:
             return None
         return Rank(of.name, hierarchy, bool(definition.options.get("ascending", False))), BIGINT
 
@@ -185,7 +200,7 @@ class CalculationBuilder:
 
     def _extreme(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         level = self._level(definition)
-        if level is None:
+        if self._refuses_array(definition, of) or level is None:
             return None
         return ExtremeMember(of.name, level, definition.kind == "max_member"), level.type
 
@@ -216,18 +231,30 @@ class CalculationBuilder:
             self._reader.add((*definition.path[:-1], "aggregate"), "UNKNOWN_AGGREGATION", text, near, word=name)
             return None
         kind = aggregation.result(of.type)
+        if kind is not None and kind.family == "array" and known is OVER_CELLS:
+            text = f"cells are put together as numbers; {of.name} is {of.type.name}. `per` adds arrays up."
+            self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+            return None
         if kind is None:
             text = f"{name} needs {aggregation.needs}; {of.name} is {of.type.name}."
             self._refuse(definition, "aggregate", "TYPE_MISMATCH", text)
             return None
         return aggregation, kind
 
+    def _refuses_array(self, definition: MeasureDefinition, of: Measure) -> bool:
+        """Return whether a measure is an array where its cells are compared, and tell so."""
+        if of.type.family != "array":
+            return False
+        text = f"{definition.kind} compares values; {of.name} is {of.type.name}. Take a measure over it."
+        self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+        return True
+
     def _level(
         self, definition: MeasureDefinition, key: str = "level", name: str = "", at: ConfigurationPath = ()
     ) -> Level | None:
         """Return the level that stands under a key, or is named there."""
         name = name or str(definition.options[key])
-        path = (*definition.path[:-1], key, *(at or ((name,) if key == "members" else ())))
+        path = (*definition.path[:-1], key, *(at or ((name,) if key in ("members", "by") else ())))
         return None if name in self._broken else self._names(path, name).level("", name)
 
     def _hierarchy(self, definition: MeasureDefinition) -> Hierarchy | None:
@@ -245,6 +272,16 @@ class CalculationBuilder:
 
     def _refuse(self, definition: MeasureDefinition, key: str, code: str, text: str) -> None:
         self._reader.add((*definition.path[:-1], key), code, text)
+
+
+def _measure(definition: MeasureDefinition, built: tuple[AnyCalculation, DataType] | None) -> CalculatedMeasure | None:
+    if built is None:
+        return None
+    calculation, kind = built
+    return CalculatedMeasure(
+        definition.name, definition.kind, definition.text, kind, "derived", (), definition.caption,
+        definition.format, definition.description, definition.folder, definition.visible, calculation=calculation,
+    )  # fmt: skip
 
 
 def _level_names(cube: CubeDefinition) -> set[str]:

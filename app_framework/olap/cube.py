@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
     from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.functions import FunctionRun
     from app_framework.olap.model import CubeModel
     from app_framework.olap.plan import QueryPlan
     from app_framework.olap.query import CubeQuery
@@ -59,6 +60,12 @@ class _Reading(Generic[T]):
     plan: QueryPlan
     statement: Statement
     rows: T
+    before: tuple[tuple[str, tuple[object, ...]], ...] = ()
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
+        """The texts that ran, with the values bound to each; several where Python computes something."""
+        return (*self.before, (self.statement.text, self.statement.parameters))
 
 
 class Cube:
@@ -152,6 +159,8 @@ class Cube:
 
         started = time.perf_counter()
         plan = self.plan(query)
+        if plan.has_functions:
+            return await self._whole_stream(plan, query, started)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
             reading = ExitStack()
@@ -174,6 +183,25 @@ class Cube:
             failed = error
         raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
 
+    async def _whole_stream(self, plan: QueryPlan, query: CubeQuery, started: float) -> CellStream:
+        """Answer in batches what is there only as a whole, because Python computes some of it."""
+        from app_framework.olap.arrow import table_batches
+        from app_framework.olap.cellstream import CellStream
+
+        def answer(cursor: Cursor) -> CellStream:
+            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
+            return CellStream(
+                self.name,
+                _columns(plan),
+                table_batches(reading.rows),
+                lambda: None,
+                grouped=reading.statement.grouped,
+                versions={self.node: reading.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        return await self._database.submit_job(answer, query.timeout_s).wait()
+
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question and return how it was answered."""
         started = time.perf_counter()
@@ -184,8 +212,8 @@ class Cube:
         return {
             "cube": self.name,
             "plan": repr(reading.plan),
-            "sql": reading.statement.text,
-            "parameters": list(reading.statement.parameters),
+            "sql": ";\n\n".join(text for text, _ in reading.statements),
+            "parameters": [value for _, parameters in reading.statements for value in parameters],
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
             "elapsed_ms": round(_milliseconds_since(started), 3),
@@ -388,10 +416,10 @@ class Cube:
         def read(view: DataView) -> _Reading[T]:
             nonlocal of_rows
             of_rows = plan.at(view.sources)
-            with self._seen(plan, view, query.branch) as seen:
-                statement = write_sql(seen, rows_written)
+            with self._seen(plan, view, query.branch) as seen, _running(cursor, seen, self.rows_max) as run:
+                statement = write_sql(seen, rows_written, between=run)
                 rows = fetch(statement.text, statement.parameters, self.rows_max)
-            return _Reading(view.version, seen, statement, rows)
+            return _Reading(view.version, seen, statement, rows, tuple(run.statements) if run else ())
 
         try:
             return self._database.read(cursor, read, self._version_of(query), query.branch)
@@ -504,13 +532,29 @@ def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
 def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
     from app_framework.olap.sql import write_sql
 
-    statement = write_sql(plan)
     try:
-        # The hash makes the engine compute every column, and one number is all that comes back.
-        cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
+        with _running(cursor, plan, ROWS_MAX) as run:
+            statement = write_sql(plan, between=run)
+            # The hash makes the engine compute every column, and one number is all that comes back.
+            cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
     except EngineError as error:
         return error
     return None
+
+
+@contextmanager
+def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[FunctionRun | None]:
+    """Yield what runs the Python functions of a plan, None where it has none."""
+    if plan.calculations is None or not plan.has_functions:
+        yield None
+        return
+    from app_framework.olap.functions import FunctionRun
+
+    run = FunctionRun(cursor, plan.calculations, cells_max)
+    try:
+        yield run
+    finally:
+        run.close()
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:

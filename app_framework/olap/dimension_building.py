@@ -105,7 +105,7 @@ class DimensionBuilder:
         if not value.joins:
             self._reader.add(definition.path, "COLUMN_REQUIRED", f"level {definition.name!r} reads no column.")
             return None
-        if value.type.family == "other":
+        if value.type.family in ("array", "other"):
             text = f"a level cannot have members of type {value.type.name}; take a part of it."
             self._reader.add(definition.path, "TYPE_MISMATCH", text)
             return None
@@ -141,7 +141,7 @@ class DimensionBuilder:
         key = self._rows.read(by, path)
         if key is None:
             return NATURAL
-        if key.type.family == "other":
+        if key.type.family in ("array", "other"):
             self._reader.add(path, "TYPE_MISMATCH", f"values of type {key.type.name} have no order; take a part of it.")
             return NATURAL
         key = _without_enum(key)

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
+    Applied,
     At,
     Calculation,
     DateShift,
     ExtremeMember,
     Filtered,
+    Lookup,
     Per,
     Shift,
 )
@@ -190,7 +193,7 @@ class CalculationPlan:
             over = f" where {' and '.join(map(shown, view.context))}" if view.context else ""
             within = "" if view.frame == self.top.frame else f" by {_names(view.frame.keys)}"
             for name, measure in reversed(measures.items()):
-                text = measure.text if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
+                text = measure.written if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
                 yield f"Compute {name} = {text}{within}{over}"
         for frame, needs in self.frames.items():
             numbers = [
@@ -205,6 +208,20 @@ class CalculationPlan:
     def measure(self, name: str) -> Measure:
         """Return a measure of the cube."""
         return self._known[name]
+
+    @property
+    def lookups(self) -> frozenset[Lookup]:
+        """What is looked up in tables beside the cells."""
+        return frozenset(calculation for calculation in self._calculated() if isinstance(calculation, Lookup))
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of it."""
+        return any(isinstance(calculation, Applied) for calculation in self._calculated())
+
+    def _calculated(self) -> Iterator[AnyCalculation]:
+        for measures in self.views.values():
+            yield from (m.calculation for m in measures.values() if isinstance(m, CalculatedMeasure))
 
     @property
     def contexts(self) -> list[tuple[Condition, ...]]:
@@ -234,10 +251,10 @@ class CalculationPlan:
             needs.aggregates[view.context, name] = measure
             return
         assert isinstance(measure, FormulaMeasure | CalculatedMeasure)
-        if isinstance(measure, FormulaMeasure):
+        if isinstance(measure, FormulaMeasure) or isinstance(measure.calculation, Applied):
             for used in measure.uses:
                 self._require(view, used, new)
-        else:
+        elif not isinstance(measure.calculation, Lookup):
             self._require_of(view, measure.calculation, new)
         self.views[view].setdefault(name, measure)
 

@@ -19,7 +19,7 @@ def tables_read(plan: QueryPlan) -> frozenset[str]:
     Measures that look beyond their cell, and defaults that are looked up, may read any table of the cube.
     """
     joins = plan.joins if _rows_decide(plan) else plan.tree.joins.values()
-    return frozenset([plan.tree.base.name, *(join.table.name for join in joins)])
+    return plan.tables | {join.table.name for join in joins}
 
 
 def may_be_untouched(plan: QueryPlan, changed: frozenset[str]) -> bool:

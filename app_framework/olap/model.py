@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app_framework.database.promise import Promise
+from app_framework.olap.calculation import Lookup
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.join import JoinTree
-from app_framework.olap.measure import Measure
+from app_framework.olap.measure import CalculatedMeasure, Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,12 @@ class CubeModel:
     @property
     def promises(self) -> frozenset[Promise]:
         """What has to be true of the rows for the model to be."""
-        return frozenset(level.order.promise for level in self.levels if level.order.promise is not None)
+        orders = (level.order.promise for level in self.levels)
+        calculated = (
+            measure.calculation for measure in self.measures.values() if isinstance(measure, CalculatedMeasure)
+        )
+        lookups = (calculation.promise for calculation in calculated if isinstance(calculation, Lookup))
+        return frozenset(promise for promise in (*orders, *lookups) if promise is not None)
 
     @property
     def level_names(self) -> tuple[str, ...]:

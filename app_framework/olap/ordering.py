@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, time
-from decimal import Decimal
 
 from app_framework.database.datatype import DataType
 from app_framework.database.promise import Promise
 from app_framework.database.sql import literal
 from app_framework.olap.join import Path
+from app_framework.olap.member import member_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,9 @@ NATURAL = LevelOrder()
 
 def listed_first(members: Iterable[object], kind: DataType) -> LevelOrder:
     """Return the order in which these members of a level of type `kind` come first."""
-    texts = [literal(_text(member)) for member in members]
+    texts = [literal(member_text(member)) for member in members]
     return LevelOrder(listed=f"CAST([{', '.join(texts)}] AS {kind.sql}[])", length=len(texts))
 
 
 def _way(*, descending: bool) -> str:
     return " DESC NULLS LAST" if descending else " NULLS LAST"
-
-
-def _text(member: object) -> str:
-    """Return a member as a text that the engine casts back to it."""
-    if isinstance(member, Decimal):
-        return f"{member:f}"
-    if isinstance(member, date | time):
-        return member.isoformat()
-    return str(member).lower() if isinstance(member, bool) else str(member)

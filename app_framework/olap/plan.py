@@ -70,6 +70,17 @@ class QueryPlan:
         return tuple(measure for measure in self.measures if isinstance(measure, FormulaMeasure))
 
     @property
+    def tables(self) -> frozenset[str]:
+        """The tables that the answer is read from: it stays the same while their rows do."""
+        beside = () if self.calculations is None else (lookup.table for lookup in self.calculations.lookups)
+        return frozenset({self.tree.base.name, *(join.table.name for join in self.joins), *beside})
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of its measures."""
+        return self.calculations is not None and self.calculations.has_functions
+
+    @property
     def bounded(self) -> bool:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
@@ -122,7 +133,7 @@ class QueryPlan:
 
     def _computing(self) -> list[str]:
         """Return the steps between the rows and the measures, where a measure needs no more than its cell."""
-        steps = [f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}"] if self.formulas else []
+        steps = [f"Compute {', '.join(f'{f.name} = {f.written}' for f in self.formulas)}"] if self.formulas else []
         by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
         totals = f", totals {self.totals}" if self.totals != "none" and self.keys else ""
         numbers = ", ".join(f"{a.name} = {a.kind}({a.text})" for a in self.aggregates) or "nothing"
@@ -188,6 +199,7 @@ class _Planner:
         conditions = self._conditions()
         slices = self._slices([key.level for key in keys], conditions)
         self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
+        self._check_sortable(measures)
         self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
@@ -314,6 +326,14 @@ class _Planner:
             if order.by not in names:
                 text = f"the answer has no column {order.by!r}."
                 self._add(INVALID_QUERY, f"order[{position}].by", text, near_matches(order.by, names))
+
+    def _check_sortable(self, measures: list[Measure]) -> None:
+        """Refuse to sort by arrays."""
+        arrays = {measure.name for measure in measures if measure.type.family == "array"}
+        for position, order in enumerate(self._query.orders):
+            if order.by in arrays:
+                text = f"measure {order.by!r} is an array; sort by a measure over it, such as its sum."
+                self._add(INVALID_QUERY, f"order[{position}].by", text)
 
     def _columns_meant(self) -> Iterator[str]:
         """Yield the columns that names with a problem may stand for: of one that cannot be read, any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import WithJsonSchema
@@ -48,11 +49,25 @@ _KINDS = {
     FORMULA: _TEXT,
     **{key: dict(form.argument.schema) for key, form in FORMS.items()},
 }
-_OPTIONS = {
-    **{key: _TEXT for known in AGGREGATIONS.values() for key in known.columns},
-    **{key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions},
-    **{option.name: dict(option.shape.schema) for form in FORMS.values() for option in form.options},
-}
+
+
+def _options() -> dict[str, object]:
+    """Return what the keys beside what is computed may hold; one key may be told differently to different measures."""
+    found: dict[str, list[Mapping[str, object]]] = {}
+    for known in AGGREGATIONS.values():
+        for key in known.columns:
+            found.setdefault(key, [_TEXT])
+        for key in known.fractions:
+            found.setdefault(key, [_FRACTION])
+    for form in FORMS.values():
+        for option in form.options:
+            schemas, schema = found.setdefault(option.name, []), dict(option.shape.schema)
+            if schema not in schemas:
+                schemas.append(schema)
+    return {key: schemas[0] if len(schemas) == 1 else {"anyOf": schemas} for key, schemas in found.items()}
+
+
+_OPTIONS = _options()
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
 _CUBE = {
     "anyOf": [

@@ -100,6 +100,7 @@ def test_every_type_of_an_answer_becomes_one_of_arrow() -> None:
         "boolean": (True, pa.bool_()), "time": ("12:30:00", pa.time64("us")), "uuid": ("0f", pa.string()),
         "timestamp": ("2024-02-29T12:00:00", pa.timestamp("us")), "uint8": (3, pa.uint8()),
         "float": (0.5, pa.float32()), "double": (None, pa.float64()), "decimal(38,0)": (7, pa.decimal128(38, 0)),
+        "int64[]": ([1, None], pa.list_(pa.int64())), "decimal(9,2)[]": ([7], pa.list_(pa.decimal128(9, 2))),
     }  # fmt: skip
     columns = [{"name": name, "role": "level", "type": name} for name in values]
     rows = [[value for value, _ in values.values()]]
