@@ -63,12 +63,10 @@ class TableChanges:
     Args:
         added: the last version that brought rows, 0 for none.
         removed: the last version that took rows out, 0 for none.
-        rows: how many rows all of them brought.
     """
 
     added: int = 0
     removed: int = 0
-    rows: int = 0
 
     @property
     def last(self) -> int:
@@ -77,11 +75,7 @@ class TableChanges:
 
     def plus(self, effect: Effect, version: int) -> TableChanges:
         """Return these changes and those of a commit."""
-        return TableChanges(
-            version if effect.added else self.added,
-            version if effect.removed else self.removed,
-            self.rows + effect.added,
-        )
+        return TableChanges(version if effect.added else self.added, version if effect.removed else self.removed)
 
 
 UNCHANGED = TableChanges()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
+    from app_framework.olap.aggregate_limits import AggregateLimits
     from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
     from app_framework.olap.catalog import Catalog
     from app_framework.olap.cellset import CellColumn, CellSet
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGGREGATIONS",
+    "AggregateLimits",
     "Aggregation",
     "Aggregations",
     "Catalog",
@@ -92,6 +94,7 @@ __all__ = [
 
 _HOME_OF: dict[str, str] = {
     "AGGREGATIONS": "aggregation",
+    "AggregateLimits": "aggregate_limits",
     "Aggregation": "aggregation",
     "Aggregations": "aggregation",
     "Catalog": "catalog",

@@ -30,7 +30,7 @@ from app_framework.database.database import Database
 from app_framework.database.errors import ModelError, ModelProblem, path_text
 from app_framework.errors import UserError
 from app_framework.olap.definition import CubeDefinition
-from app_framework.olap.health import CubesHealth
+from app_framework.olap.health import AggregatesEndpoint, CubesHealth
 from app_framework.olap.manager import Manager
 from app_framework.olap.modeler import Modeler
 from app_framework.olap.properties import OlapProperties
@@ -155,7 +155,14 @@ class OlapAutoConfiguration:
         """The manager; cubes of user code (components of type `CubeDefinition`) stand beside those of the YAML."""
         from app_framework.olap.reading import read_model
 
-        modeler = Modeler(database, contributed, node=context.node_name, rows_max=properties.olap.max_rows)
+        bounds = properties.olap
+        modeler = Modeler(
+            database,
+            contributed,
+            node=context.node_name,
+            rows_max=bounds.max_rows,
+            limits=bounds.aggregates.limits,
+        )
         catalogs, _ = modeler.apply(read_model(properties.schemas, properties.catalogs))
         return Manager(
             catalogs,
@@ -174,6 +181,11 @@ class OlapAutoConfiguration:
     def cubes_health(self, manager: Manager) -> CubesHealth:
         """What the cubes say of themselves."""
         return CubesHealth(manager)
+
+    @bean(on_component(Manager))
+    def aggregates_endpoint(self, manager: Manager) -> AggregatesEndpoint:
+        """Offer ``aggregates`` on the actuator."""
+        return AggregatesEndpoint(manager)
 
     @configuration_check
     def check_model(self, environment: Environment) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from app_framework.database.history import DataView
     from app_framework.database.pool import Ticket
     from app_framework.database.rows import Row
-    from app_framework.olap.aggregates import AggregateStore
+    from app_framework.olap.aggregate_limits import AggregateLimits
+    from app_framework.olap.aggregates import Advice, AggregateStore
     from app_framework.olap.cellset import CellColumn, CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
@@ -76,27 +77,39 @@ class Cube:
         database: where its rows are.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+        limits: what its aggregates may cost.
 
     Attributes:
         fingerprint: of the model: the same as long as the same data gives the same answers.
     """
 
-    def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
+    def __init__(
+        self,
+        model: CubeModel,
+        database: Database,
+        *,
+        node: str = "local",
+        rows_max: int = ROWS_MAX,
+        limits: AggregateLimits | None = None,
+    ) -> None:
         self.model = model
         self.node = node
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._limits = limits
         self._aggregates: AggregateStore | None = None
+        if model.keeping.levels:
+            self.aggregates.keep_declared()
 
     @staticmethod
-    def of(definition: CubeDefinition, database: Database) -> Cube:
+    def of(definition: CubeDefinition, database: Database, *, limits: AggregateLimits | None = None) -> Cube:
         """Return one cube, for a script or a test.
 
         Raises:
             ModelError: the definition does not fit the database.
         """
-        return build_cubes([definition], database)[0]
+        return build_cubes([definition], database, limits=limits)[0]
 
     @property
     def name(self) -> str:
@@ -109,8 +122,12 @@ class Cube:
         from app_framework.olap.aggregates import AggregateStore
 
         if self._aggregates is None:
-            self._aggregates = AggregateStore(self.model, self._database)
+            self._aggregates = AggregateStore(self.model, self._database, self._limits)
         return self._aggregates
+
+    def advise(self) -> Advice:
+        """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
+        return self.aggregates.advise().result()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -250,8 +267,9 @@ class Cube:
             raise QueryError.of(stale)
 
         def read(cursor: Cursor, view: DataView) -> list[Row]:
-            statement = write_members(plan.at(view.sources), limit)
-            return cursor.rows(statement.text, statement.parameters)
+            with self._seen(plan, view, branch) as seen:
+                statement = write_members(seen, limit)
+                return cursor.rows(statement.text, statement.parameters)
 
         rows = await self._database.submit_job(
             lambda cursor: self._database.read(cursor, partial(read, cursor), version, branch)
@@ -429,10 +447,11 @@ class Cube:
     @contextmanager
     def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
         """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
-        if self._aggregates is None or branch != MASTER:
-            yield plan.at(view.sources)
+        seen = plan.at(view.sources)
+        if branch != MASTER or (self._aggregates is None and not self.model.keeping.automatic):
+            yield seen
             return
-        with self._aggregates.routed(plan.at(view.sources), view) as routed:
+        with self.aggregates.routed(seen, view) as routed:
             yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
@@ -489,6 +508,7 @@ def build_cubes(
     node: str = "local",
     rows_max: int = ROWS_MAX,
     aggregations: Aggregations = AGGREGATIONS,
+    limits: AggregateLimits | None = None,
     known: Iterable[ModelProblem] = (),
     replaced: Iterable[Cube] = (),
 ) -> list[Cube]:
@@ -514,7 +534,7 @@ def build_cubes(
         # A commit may have come meanwhile after which the model is not true; then looking again tells why.
         if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
             break
-    return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
+    return [Cube(model, database, node=node, rows_max=rows_max, limits=limits) for model in models]
 
 
 def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:

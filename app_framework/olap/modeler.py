@@ -9,6 +9,7 @@ from functools import partial
 from app_framework.database import Database
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.errors import near_matches
+from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.cube import ROWS_MAX, Cube, build_cubes
@@ -52,6 +53,7 @@ class Modeler:
         contributed: cubes of user code, which stand beside those of a configuration.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+        limits: the bounds of the aggregates that are kept.
         aggregations: the kinds of measures.
 
     Attributes:
@@ -65,10 +67,13 @@ class Modeler:
         *,
         node: str = "local",
         rows_max: int = ROWS_MAX,
+        limits: AggregateLimits | None = None,
         aggregations: Aggregations = AGGREGATIONS,
     ) -> None:
         self.cubes: tuple[Cube, ...] = ()
-        self._build = partial(build_cubes, database=database, node=node, rows_max=rows_max, aggregations=aggregations)
+        self._build = partial(
+            build_cubes, database=database, node=node, rows_max=rows_max, limits=limits, aggregations=aggregations
+        )
         self._contributed = tuple(contributed)
         self._added: dict[str, CubeDefinition] = {}
         self._definitions: tuple[CubeDefinition, ...] = ()

@@ -6,14 +6,17 @@ cube.query_sync(CubeQuery(measures=["flights"], levels=["month"]))     # reads t
 
 from __future__ import annotations
 
+from app_framework.olap.aggregates.advisor import Advice, Choice
 from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
 from app_framework.olap.aggregates.covering import covers, needs_of
 from app_framework.olap.aggregates.store import AggregateStore
 
 __all__ = [
+    "Advice",
     "Aggregate",
     "AggregateShape",
     "AggregateStore",
+    "Choice",
     "covers",
     "needs_of",
 ]

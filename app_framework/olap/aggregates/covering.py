@@ -6,16 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app_framework.olap.aggregates.aggregate import AggregateShape
-from app_framework.olap.aggregates.parts import parts_of
-from app_framework.olap.aggregation import COUNT_DISTINCT, MAX, MIN, SINGLE_VALUE, Argument
 from app_framework.olap.condition import Condition, levels_of
-from app_framework.olap.dimension import Level
 from app_framework.olap.frames import Frame
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.plan import QueryPlan
-
-_OF_MEMBERS = (COUNT_DISTINCT, MIN, MAX, SINGLE_VALUE)
-"""The aggregations that are the same over rows and over the members that stand in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +41,4 @@ def needs_of(plan: QueryPlan) -> Iterator[tuple[Frame, Need]]:
 
 def covers(shape: AggregateShape, need: Need) -> bool:
     """Return whether cells can be aggregated from the groups of an aggregate as they are from rows."""
-    return shape.names >= need.levels and all(is_kept(shape, measure) for measure in need.measures)
-
-
-def is_kept(shape: AggregateShape, measure: AggregateMeasure) -> bool:
-    """Return whether a measure can be made of what an aggregate keeps."""
-    parts = parts_of(measure)
-    if parts is not None and all(part.sql in shape.parts for part in parts.each):
-        return True
-    return member_level(shape, measure) is not None
-
-
-def member_level(shape: AggregateShape, measure: AggregateMeasure) -> Level | None:
-    """Return the level whose members are what is aggregated, where it does not matter how often each stands there."""
-    if not any(measure.aggregation is known for known in _OF_MEMBERS) or not measure.arguments:
-        return None
-    argument: Argument = measure.arguments[0]
-    return next((level for level in shape.levels if level.sql == argument.sql), None)
+    return need.levels <= shape.names and all(measure.name in shape.answers for measure in need.measures)

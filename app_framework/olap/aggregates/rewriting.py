@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from app_framework.database.sql import names, quote
-from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
-from app_framework.olap.aggregates.covering import member_level
+from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape, member_level
 from app_framework.olap.aggregates.parts import Part, parts_of
 from app_framework.olap.aggregation import Argument
 from app_framework.olap.cells import key_expressions
@@ -53,7 +52,7 @@ class AggregateRows:
         parts = parts_of(measure)
         shape = self.aggregate.shape
         if parts is None or any(part.sql not in shape.parts for part in parts.each):
-            level = member_level(shape, measure)
+            level = member_level(shape.levels, measure)
             assert level is not None
             of_members = replace(measure, arguments=(Argument(self.level(level), measure.arguments[0].type),))
             return of_members.filtered(condition) if condition else (of_members.sql, 0)
