@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app_framework.database.branches import MASTER
-from app_framework.database.errors import EngineError, ModelError, ModelProblem, VersionGoneError
+from app_framework.database.errors import EngineError, ModelError, ModelProblem, ResultTooLargeError, VersionGoneError
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.errors import (
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from app_framework.database.rows import Row
     from app_framework.olap.aggregate_limits import AggregateLimits
     from app_framework.olap.aggregates import Advice, AggregateStore
-    from app_framework.olap.cellset import CellColumn, CellSet
+    from app_framework.olap.bitmaps import DistinctBitmaps
+    from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
     from app_framework.olap.drillthrough import Drillthrough
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from app_framework.olap.query import CubeQuery
     from app_framework.olap.rowplan import RowPlan
     from app_framework.olap.rowset import RowSet
+    from app_framework.olap.shelf import TileShelf
     from app_framework.olap.sql import Statement
 
 T = TypeVar("T")
@@ -77,6 +79,7 @@ class Cube:
         database: where its rows are.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+        bitmaps_from: from how many rows of the base table on distinct integers are counted in bitmaps.
         limits: what its aggregates may cost.
 
     Attributes:
@@ -90,6 +93,7 @@ class Cube:
         *,
         node: str = "local",
         rows_max: int = ROWS_MAX,
+        bitmaps_from: int | None = None,
         limits: AggregateLimits | None = None,
     ) -> None:
         self.model = model
@@ -97,8 +101,11 @@ class Cube:
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._bitmaps_from = bitmaps_from
+        self._bitmaps: DistinctBitmaps | None = None
         self._limits = limits
         self._aggregates: AggregateStore | None = None
+        self._tiles: TileShelf | None = None
         if model.keeping.levels:
             self.aggregates.keep_declared()
 
@@ -125,6 +132,25 @@ class Cube:
             self._aggregates = AggregateStore(self.model, self._database, self._limits)
         return self._aggregates
 
+    @property
+    def tiles(self) -> TileShelf:
+        """Dense copies of small aggregates in memory, from which questions are answered at once."""
+        if self._tiles is None:
+            from app_framework.olap.shelf import TileShelf
+
+            self._tiles = TileShelf(self.model, self._database, self.aggregates)
+        return self._tiles
+
+    @property
+    def bitmaps(self) -> DistinctBitmaps:
+        """What chooses the distinct counts that bitmaps are for."""
+        if self._bitmaps is None:
+            from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps
+
+            rows_min = BITMAPS_FROM if self._bitmaps_from is None else self._bitmaps_from
+            self._bitmaps = DistinctBitmaps(rows_min, threads=self._database.limits.threads)
+        return self._bitmaps
+
     def advise(self) -> Advice:
         """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
         return self.aggregates.advise().result()
@@ -143,11 +169,17 @@ class Cube:
             QueryError: the question cannot be answered.
             TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
         """
-        return await self._submitted(query).wait()
+        started = time.perf_counter()
+        plan = self.plan(query)
+        found = self._from_tile(plan, query, started)
+        return await self._submitted(plan, query, started).wait() if found is None else found
 
     def query_sync(self, query: CubeQuery) -> CellSet:
         """Answer a question in this thread; see `query`."""
-        return self._submitted(query).result()
+        started = time.perf_counter()
+        plan = self.plan(query)
+        found = self._from_tile(plan, query, started)
+        return self._submitted(plan, query, started).result() if found is None else found
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
@@ -160,7 +192,7 @@ class Cube:
             reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return ArrowCellSet(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 reading.rows,
                 grouped=reading.statement.grouped,
                 versions={self.node: reading.version},
@@ -185,7 +217,7 @@ class Cube:
             seen = reading.enter_context(self._seen(plan, view, query.branch))
             return CellStream(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 read_batches(seen, stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
@@ -209,7 +241,7 @@ class Cube:
             reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return CellStream(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 table_batches(reading.rows),
                 lambda: None,
                 grouped=reading.statement.grouped,
@@ -220,9 +252,11 @@ class Cube:
         return await self._database.submit_job(answer, query.timeout_s).wait()
 
     async def explain(self, query: CubeQuery) -> dict[str, object]:
-        """Answer a question and return how it was answered."""
+        """Answer a question by its statement and return how; `tile` is there where no statement would be needed."""
         started = time.perf_counter()
         plan = self.plan(query)
+        version = self._tiled_version(query)
+        tile = None if version is None else self.tiles.tile_for(plan, version, self.rows_max)
         reading = await self._database.submit_job(
             lambda cursor: self._read(cursor, plan, query, cursor.rows), query.timeout_s
         ).wait()
@@ -234,6 +268,7 @@ class Cube:
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
             "elapsed_ms": round(_milliseconds_since(started), 3),
+            **({"tile": str(tile)} if tile else {}),
         }
 
     async def members(
@@ -376,13 +411,27 @@ class Cube:
 
         return {**describe_model(self.model), "model": self.fingerprint}
 
-    def _submitted(self, query: CubeQuery) -> Ticket[CellSet]:
+    def _submitted(self, plan: QueryPlan, query: CubeQuery, started: float) -> Ticket[CellSet]:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""
-        started = time.perf_counter()
-        plan = self.plan(query)
         return self._database.submit_job(
             lambda cursor: self._answer(plan, self._read(cursor, plan, query, cursor.rows), started), query.timeout_s
         )
+
+    def _from_tile(self, plan: QueryPlan, query: CubeQuery, started: float) -> CellSet | None:
+        """Return the answer where dense arrays in memory have it: nothing waits for that, and nothing interrupts it."""
+        version = self._tiled_version(query)
+        answer = self.tiles.answer(plan, version, self.rows_max) if version is not None else None
+        if answer is not None:
+            answer.versions = {self.node: version or 0}
+            answer.elapsed_ms = _milliseconds_since(started)
+        return answer
+
+    def _tiled_version(self, query: CubeQuery) -> int | None:
+        """Return the newest version, where it is asked for and there may be tiles of it."""
+        if not self._aggregates or query.branch != MASTER or not self._aggregates.limits.tile_bytes:
+            return None
+        newest = self._database.version
+        return newest if self._version_of(query) in (None, newest) else None
 
     def _opened(self, drillthrough: Drillthrough) -> Ticket[RowSet]:
         plan = self._row_plan(drillthrough)
@@ -427,19 +476,29 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
+        from app_framework.olap.bitmaps import hindered_by
         from app_framework.olap.sql import write_sql
 
-        of_rows = plan
+        of_rows, bitmaps, counted = plan, True, False
 
         def read(view: DataView) -> _Reading[T]:
-            nonlocal of_rows
+            nonlocal of_rows, counted
             of_rows = plan.at(view.sources)
             with self._seen(plan, view, query.branch) as seen, _running(cursor, seen, self.rows_max) as run:
-                statement = write_sql(seen, rows_written, between=run)
+                of_rows_only = not view.sources and not seen.facts
+                final = self.bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
+                counted = final is not seen
+                statement = write_sql(final, rows_written, between=run)
                 rows = fetch(statement.text, statement.parameters, self.rows_max)
-            return _Reading(view.version, seen, statement, rows, tuple(run.statements) if run else ())
+            return _Reading(view.version, final, statement, rows, tuple(run.statements) if run else ())
 
         try:
+            try:
+                return self._database.read(cursor, read, self._version_of(query), query.branch)
+            except (EngineError, ResultTooLargeError) as error:
+                if not (counted and hindered_by(error)):
+                    raise
+            bitmaps = False
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
             raise _blamed(cursor, of_rows, error) from error
@@ -457,7 +516,7 @@ class Cube:
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
         from app_framework.olap.cellset import CellSet, with_utc
 
-        columns, rows = _columns(plan), reading.rows
+        columns, rows = plan.columns, reading.rows
         grouping = None
         if reading.statement.grouped:
             grouping = [bits for *_, bits in rows if isinstance(bits, int)]
@@ -575,14 +634,6 @@ def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[Functi
         yield run
     finally:
         run.close()
-
-
-def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    from app_framework.olap.cellset import CellColumn
-
-    levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
-    measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
-    return (*levels, *measures)
 
 
 def _milliseconds_since(started: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from app_framework.olap.aggregation import FORMULA, Argument
@@ -10,6 +10,7 @@ from app_framework.olap.calculation import Applied, Lookup
 
 if TYPE_CHECKING:
     from app_framework.database.datatype import DataType
+    from app_framework.database.expression import Expression
     from app_framework.olap.aggregation import Aggregation, PartialForm
     from app_framework.olap.calculation import AnyCalculation
     from app_framework.olap.join import Path
@@ -80,10 +81,17 @@ class AggregateMeasure(Measure):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FormulaMeasure(Measure):
-    """A measure computed from others: `sql` over the measures `uses`, aggregated or calculated."""
+    """A measure computed from others: `sql` over the measures `uses`, aggregated or calculated.
+
+    Args:
+        sql: what is computed.
+        uses: the measures that stand in it.
+        expression: what `sql` was written from; None where the engine took its narrow form.
+    """
 
     sql: str = ""
     uses: tuple[str, ...] = ()
+    expression: Expression | None = field(default=None, compare=False)
 
     @property
     def written(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.errors import near_matches
+from app_framework.olap.cellset import CellColumn
 from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
 from app_framework.olap.dependence import is_calculated, lifted_hierarchies, missing_levels
 from app_framework.olap.dimension import Hierarchy, Level, place_of
@@ -85,12 +86,26 @@ class QueryPlan:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
 
+    @property
+    def columns(self) -> tuple[CellColumn, ...]:
+        """The columns of the answer: levels, then measures."""
+        levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in self.keys]
+        measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in self.measures]
+        return (*levels, *measures)
+
     def only(self, *measures: Measure) -> QueryPlan:
         """Return the plan of the same cells with these measures, or none, in the order of the levels."""
         names = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
         calculations = self.calculations and self.calculations.only(*(measure.name for measure in measures))
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
         return replace(self, measures=measures, aggregates=aggregates, calculations=calculations, order=())
+
+    def measuring(self, others: Mapping[str, AggregateMeasure]) -> QueryPlan:
+        """Return the plan with other aggregates in the place of those that have their names."""
+        aggregates = tuple(others.get(aggregate.name, aggregate) for aggregate in self.aggregates)
+        names = [measure.name for measure in self.measures]
+        calculations = self.calculations and self.calculations.measuring(others, names)
+        return replace(self, aggregates=aggregates, calculations=calculations)
 
     def joins_of(self, frame: Frame) -> tuple[Join, ...]:
         """Return the tables besides the base that a frame of cells reads."""

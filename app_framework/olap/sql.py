@@ -142,10 +142,12 @@ class _Writer:
         plan = self._plan
         parts = [quote(GROUPING)] if self.grouped else []
         levels = {key.name: key.level for key in plan.keys}
+        # A number after ORDER BY would be the place of a column; what is the same everywhere sorts nothing.
+        constants = {formula.name for formula in plan.formulas if not formula.uses}
         for order in plan.order:
             if order.by in levels:
                 parts += in_level_order(order.by, levels[order.by], reverse=order.descending)
-            else:
+            elif order.by not in constants:
                 parts.append(f"{self._sorted_by(order.by)}{' DESC' if order.descending else ''} NULLS LAST")
         parts += [term for name, level in levels.items() for term in in_level_order(name, level)]
         return ", ".join(parts)

@@ -70,6 +70,7 @@ class AggregateStore:
 
     Attributes:
         refused: what could not be kept, by its levels, and why.
+        limits: what aggregates may cost.
         advice: by which it was last chosen what to keep; None where it never was.
     """
 
@@ -78,10 +79,10 @@ class AggregateStore:
         self.advice: Advice | None = None
         self._model = model
         self._database = database
-        self._limits = limits or AggregateLimits()
+        self.limits = limits or AggregateLimits()
         self._base = model.joins.base.name
         self._measures = tuple(m for m in model.measures.values() if isinstance(m, AggregateMeasure))
-        self._adviser = Adviser(model, self._limits)
+        self._adviser = Adviser(model, self.limits)
         self._misses = 0
         self._kept: list[_Kept] = []
         self._retired: list[_Kept] = []
@@ -155,6 +156,14 @@ class AggregateStore:
         finally:
             self._release([kept for kept, _ in chosen.values()])
 
+    def note_answered(self, plan: QueryPlan, shape: AggregateShape) -> None:
+        """Remember a question that a copy of an aggregate has answered: it is worth as much as one that was read."""
+        with self._lock:
+            for _, need in needs_of(plan):
+                self._note(need, missed=False)
+            for kept in self._kept:
+                kept.hits += kept.aggregate.shape.names == shape.names
+
     def _choose(self, plan: QueryPlan, view: DataView) -> dict[Frame, tuple[_Kept, AggregateRows]]:
         chosen: dict[Frame, tuple[_Kept, AggregateRows]] = {}
         due = False
@@ -170,7 +179,7 @@ class AggregateStore:
                         kept.hits += 1
                         kept.readers += 1
                         break
-            reconsider = self._model.keeping.automatic and self._misses >= self._limits.questions
+            reconsider = self._model.keeping.automatic and self._misses >= self.limits.questions
         if due:
             self._advance_soon()
         if reconsider:
@@ -221,7 +230,7 @@ class AggregateStore:
 
     def _choose_in_turn(self, cursor: Cursor) -> None:
         try:
-            if self._adviser.base_rows(cursor) >= self._limits.rows_min:
+            if self._adviser.base_rows(cursor) >= self.limits.rows_min:
                 self._choose_anew(cursor)
         finally:
             self._choosing = False
@@ -297,7 +306,7 @@ class AggregateStore:
 
     def _make(self, cursor: Cursor, shape: AggregateShape, source: Callable[[ScratchTable], str]) -> _Kept:
         """Make an aggregate: of the smallest other that covers it and is of today, or else as `source` says."""
-        rows_max = self._limits.rows_max
+        rows_max = self.limits.rows_max
         with self._database.scratch(cursor) as table:
             finer = self._finer(shape, table.version)
             sql = groups_of_groups(shape, finer.table, finer.shape) if finer else source(table)
