@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     from app_framework.client.client import Client
 
-CONNECT_S = 3.0
+OPEN_S = 10.0
+"""How long a node may take to open a connection before the next one is tried."""
+
 RETRY_S, RETRY_MAX_S = 0.2, 5.0
 """How long to wait before a lost node is tried again: at first, and at most."""
 
@@ -135,9 +137,7 @@ class Following:
         for url in self._client.nodes:
             address = url.replace("http", "ws", 1) + self._path
             try:
-                opening = connect(
-                    address, additional_headers=headers, open_timeout=CONNECT_S, max_size=None, proxy=None
-                )
+                opening = connect(address, additional_headers=headers, open_timeout=OPEN_S, max_size=None, proxy=None)
                 socket = ExitStack().enter_context(opening)  # `close` is all that leaving it would do
                 socket.send(_message("register", query=self._question))
             except InvalidStatus as error:
