@@ -155,8 +155,12 @@ class Following:
             return
         try:
             self._socket = self._connected()
-        except (UnreachableError, UnavailableProblemError):
+        except UnreachableError:
             return
+        except ProblemError as problem:
+            if problem.status < 500 and not isinstance(problem, UnavailableProblemError):
+                raise
+            return  # it is starting, or a proxy stands before nothing
         if self._closed.is_set():  # meanwhile
             self._socket.close()
 
@@ -185,6 +189,8 @@ class Following:
             self._document = dict(message)
         elif kind in ("changes", "seen"):
             self._document = {**before, **changed(before, message)}
+        else:  # of a newer node
+            return False
         self.versions = dict(message.get("versions") or self.versions)
         if self.answer is not None and all(before.get(key) == self._document.get(key) for key in _SHOWN):
             self.answer.versions = self.versions
