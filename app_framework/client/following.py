@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     from app_framework.client.client import Client
 
-CONNECT_S = 3.0
+OPEN_S = 10.0
+"""How long a node may take to open a connection before the next one is tried."""
+
 RETRY_S, RETRY_MAX_S = 0.2, 5.0
 """How long to wait before a lost node is tried again: at first, and at most."""
 
@@ -135,9 +137,7 @@ class Following:
         for url in self._client.nodes:
             address = url.replace("http", "ws", 1) + self._path
             try:
-                opening = connect(
-                    address, additional_headers=headers, open_timeout=CONNECT_S, max_size=None, proxy=None
-                )
+                opening = connect(address, additional_headers=headers, open_timeout=OPEN_S, max_size=None, proxy=None)
                 socket = ExitStack().enter_context(opening)  # `close` is all that leaving it would do
                 socket.send(_message("register", query=self._question))
             except InvalidStatus as error:
@@ -155,8 +155,12 @@ class Following:
             return
         try:
             self._socket = self._connected()
-        except (UnreachableError, UnavailableProblemError):
+        except UnreachableError:
             return
+        except ProblemError as problem:
+            if problem.status < 500 and not isinstance(problem, UnavailableProblemError):
+                raise
+            return  # it is starting, or a proxy stands before nothing
         if self._closed.is_set():  # meanwhile
             self._socket.close()
 
@@ -185,6 +189,8 @@ class Following:
             self._document = dict(message)
         elif kind in ("changes", "seen"):
             self._document = {**before, **changed(before, message)}
+        else:  # of a newer node
+            return False
         self.versions = dict(message.get("versions") or self.versions)
         if self.answer is not None and all(before.get(key) == self._document.get(key) for key in _SHOWN):
             self.answer.versions = self.versions

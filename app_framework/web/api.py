@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from app_framework.boot import ApplicationContext
@@ -21,6 +21,7 @@ from app_framework.boot.actuator import RouteMapping
 from app_framework.boot.definition import describe
 from app_framework.errors import near_matches
 from app_framework.security import Gate
+from app_framework.security.doors import WEBSOCKET
 from app_framework.web.app import Direct, Later
 from app_framework.web.autowired import HandlerComponents
 from app_framework.web.edge import Edge, EdgeSettings
@@ -94,6 +95,8 @@ def describe_routes(routes: Iterable[BaseRoute]) -> Iterator[RouteMapping]:
             yield from describe_routes(included.routes)
         elif handler is not None:
             methods = tuple(sorted(getattr(route, "methods", None) or ()))
+            if isinstance(route, WebSocketRoute):
+                methods = (WEBSOCKET,)
             pattern = getattr(route, "path_format", None) or getattr(route, "path", "")
             yield RouteMapping(methods, str(pattern), describe(handler))
 

@@ -75,32 +75,32 @@ def read_message(text: str) -> Message:
     return Message(str(kind), id_, document.get("query"))
 
 
-def state(kind: str, id_: str, revision: int) -> bytes:
+def state(kind: str, id_: str, revision: int) -> str:
     """Return the message that something is as the client wanted it: ``paused``, ``resumed``, ``stopped``."""
-    return dumps({"type": kind, "id": id_, "revision": revision})
+    return dumps({"type": kind, "id": id_, "revision": revision}).decode()
 
 
-def problem(error: Exception, id_: str | None, revision: int | None = None, *, retrying: bool = False) -> bytes:
+def problem(error: Exception, id_: str | None, revision: int | None = None, *, retrying: bool = False) -> str:
     """Return the message that something is wrong."""
     about = {"id": id_} | ({} if revision is None else {"revision": revision})
-    return dumps({"type": "problem", **about, "retrying": retrying, "problem": problem_of(error).as_json()})
+    return dumps({"type": "problem", **about, "retrying": retrying, "problem": problem_of(error).as_json()}).decode()
 
 
 class Encoder:
     """Writes what followers are told; once for all who are told the same."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Told, bytes] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Told, str] = WeakKeyDictionary()
 
-    def encode(self, message: Told | Trouble, id_: str, revision: int) -> bytes:
+    def encode(self, message: Told | Trouble, id_: str, revision: int) -> str:
         """Return a message for one follower."""
         if isinstance(message, Trouble):
             return problem(message.error, id_, revision, retrying=message.passing)
         body = self._known.get(message)
         if body is None:
-            body = self._known[message] = dump_answer(_body(message))
+            body = self._known[message] = dump_answer(_body(message)).decode()
         kind = "view" if message.fresh else "changes" if message.changes is not None else "seen"
-        return dumps({"type": kind, "id": id_, "revision": revision})[:-1] + b"," + body[1:]
+        return f"{state(kind, id_, revision)[:-1]},{body[1:]}"
 
 
 def _body(told: Told) -> Mapping[str, object]:

@@ -53,7 +53,7 @@ class _Registration:
 class _Reply:
     """An answer to a message of the client."""
 
-    text: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class StreamSocket:
             else:
                 self._line.queue.put_nowait(_Reply(reply))
 
-    def _answer(self, data: str | bytes) -> bytes | None:
+    def _answer(self, data: str | bytes) -> str | None:
         """Do what a message says and return the reply; what is wrong with it is one, too."""
         try:
             text = data if isinstance(data, str) else data.decode()
@@ -163,7 +163,7 @@ class StreamSocket:
             _logger.exception("a message about cube %r could not be answered", self._cube)
             return problem(error, message.id)
 
-    def _do(self, message: Message) -> bytes | None:
+    def _do(self, message: Message) -> str | None:
         if message.type == "register":
             self._register(message)
             return None
@@ -204,13 +204,13 @@ class StreamSocket:
         if registration.paused:
             registration.follow.pause()
 
-    def _pause(self, registration: _Registration) -> bytes:
+    def _pause(self, registration: _Registration) -> str:
         assert registration.follow is not None
         registration.paused = True
         registration.follow.pause()
         return state("paused", registration.id, registration.revision)
 
-    def _resume(self, registration: _Registration) -> bytes:
+    def _resume(self, registration: _Registration) -> str:
         """Go on; what is told follows after the reply."""
         assert registration.follow is not None
         registration.paused = False
@@ -264,10 +264,10 @@ class StreamSocket:
         if follow is not None and registration.follow is follow:
             follow.delivered()
 
-    async def _send(self, text: bytes) -> None:
+    async def _send(self, text: str) -> None:
         if not self._closing:
             async with asyncio.timeout(self._settings.patience_s):
-                await self._websocket.send_text(text.decode())
+                await self._websocket.send_text(text)
 
     async def _close(self, code: int, reason: str) -> None:
         """Say goodbye; a client that does not hear it is cut off, or its unread messages would outlive it."""

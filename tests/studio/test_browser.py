@@ -121,7 +121,7 @@ def test_an_open_pivot_follows_commits(shop: ContextRunner, browser: Browser, tm
         page.locator("regular-table tbody th", has_text="Rome").click()
         shows(page, "TOTAL.*6.*90.68", "Oslo.*2.*13.50", "cup.*1.*9.00", "tea.*1.*4.50", "Rome.*2.*2.75", *[".*"] * 4)
         rows = [{"city": city, "item": "urn", "amount": 1, "price": 100} for city in ("Oslo", "Rome")]
-        answer = httpx.post(f"{url}/database/tables/sales/rows", json=rows).json()
+        answer = httpx.post(f"{url}/database/tables/sales/rows", json=rows, timeout=30).json()
         shows(
             page, "TOTAL.*8.*290.68", "Oslo.*3.*113.50", "cup.*1.*9.00", "tea.*1.*4.50", "urn.*1.*100.00",
             "Rome.*3.*102.75", *[".*"] * 4,
@@ -130,7 +130,7 @@ def test_an_open_pivot_follows_commits(shop: ContextRunner, browser: Browser, tm
         expect(page.get_by_test_id("answered")).to_contain_text(size(10, 2))
         page.screenshot(path=tmp_path / "follows.png")
         arrange(page, group_by=["item"], plugin="Y Bar", columns=["lines"])
-        httpx.post(f"{url}/database/tables/sales/delete", json={"where": {"item": ["pot"]}})
+        httpx.post(f"{url}/database/tables/sales/delete", json={"where": {"item": ["pot"]}}, timeout=30)
         expect(page.get_by_test_id("answered")).to_contain_text(size(3, 1))
 
 
