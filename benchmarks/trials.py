@@ -9,10 +9,10 @@ from typing import Literal
 
 from benchmarks.comparison import Verdict
 
-Unit = Literal["s", "%", ""]
+Unit = Literal["s", "ms", "%", "MB", "x", ""]
 Tell = Callable[[str], None]
 
-DIGITS = {"s": 3, "%": 2, "": 0}
+DIGITS = {"s": 3, "ms": 1, "%": 2, "MB": 0, "x": 2, "": 0}
 
 
 @dataclass(frozen=True, slots=True)

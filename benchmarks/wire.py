@@ -50,7 +50,19 @@ class KeepAlive:
         Raises:
             ConnectionError: the server closed the connection.
         """
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Send a request; its answer is received later."""
         self._socket.sendall(request)
+
+    def receive(self) -> Answer:
+        """Return the whole answer to the request that was sent.
+
+        Raises:
+            ConnectionError: the server closed the connection.
+        """
         received = self._receive()
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._receive()
@@ -108,8 +120,12 @@ def request(method: str, path: str) -> bytes:
 
 def post(path: str, document: object) -> bytes:
     """Return a POST request with a JSON document as it goes over the wire."""
-    body = json.dumps(document).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return post_bytes(path, json.dumps(document).encode(), "application/json")
+
+
+def post_bytes(path: str, body: bytes, media_type: str) -> bytes:
+    """Return a POST request with a body of any kind as it goes over the wire."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 
