@@ -18,6 +18,7 @@ from benchmarks.comparison import Case, Line, Opening, measure
 from benchmarks.concurrency import dashboard, kept_answers, many_clients
 from benchmarks.configuration import large_configuration
 from benchmarks.cube import cube_queries
+from benchmarks.cubejs import cubejs
 from benchmarks.facts import ROWS, Ground
 from benchmarks.ingest import ingestion
 from benchmarks.loading import sample_data
@@ -64,6 +65,7 @@ ENGINE: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]]
     "answers": large_answers,
     "ingest": ingestion,
     "suite": engine_suite,
+    "cubejs": cubejs,
     "pivot": pivot_changes,
 }
 
