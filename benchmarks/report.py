@@ -58,7 +58,7 @@ def _engine_section(engine: EngineResults) -> list[str]:
     return [
         f"## The engine on {engine.rows:,} facts",
         *([table(engine.lines), _rules_of_engine(len(engine.lines[0].ours.ms))] if engine.lines else []),
-        *([figures_table(engine.figures), f"{engine.trials} trials each."] if engine.figures else []),
+        *([figures_table(engine.figures), _rules_of_engine_figures(engine.trials)] if engine.figures else []),
     ]
 
 
@@ -67,6 +67,13 @@ def _rules_of_engine(rounds: int) -> str:
 The median of {rounds} rounds, by the same rules. The facts have 27 columns, are in the order of their days and lie in a
 file of the database; texts are texts. A question that is called uncached has a filter that was hardly asked for before.
 Polars, DataFusion and chdb hold the same facts in the way that suits them best, and have given the same answers."""
+
+
+def _rules_of_engine_figures(trials: int) -> str:
+    return f"""\
+{trials} trials each. A ratio, and the longest commit, is missed when the median and the best trial both breach it; what
+is counted is missed when any trial does, memory when the median does. Readers come at a fixed rate, whether they were
+answered or not: what they wait for their turn is in their times."""
 
 
 def not_measured(names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from statistics import geometric_mean
 
 from benchmarks.comparison import Case, Side, Target
@@ -18,29 +19,44 @@ NOT_INSTALLED = "not measured: it is not installed"
 @contextlib.contextmanager
 def engine_suite(ground: Ground) -> Iterator[Sequence[Case]]:
     """Everything in this process, with the same files loaded; engines that answer differently are not compared."""
+    with _opened(ground) as (peers, absent):
+        ours = _side(lambda question: ground.cube.query_sync(question.asked))
+        references = {name: _side(peer.run) for name, peer in peers.items()}
+        title = f"{len(SUITE)} questions of a pivot, geometric mean, in process"
+        yield [Case("suite", title, ours, references, Target(1.0, every=True), absent)]
+
+
+@contextlib.contextmanager
+def each_question(ground: Ground) -> Iterator[Sequence[Case]]:
+    """The same, a line for each question: where the others win. It is measured when it is asked for only."""
+    with _opened(ground) as (peers, absent):
+        yield [
+            Case(
+                f"question-{number}",
+                question.name,
+                partial(_run_ms, lambda question: ground.cube.query_sync(question.asked), question),
+                {name: partial(_run_ms, peer.run, question) for name, peer in peers.items()},
+                absent=absent,
+            )
+            for number, question in enumerate(SUITE, start=1)
+        ]
+
+
+@contextlib.contextmanager
+def _opened(ground: Ground) -> Iterator[tuple[Mapping[str, Peer], Mapping[str, str]]]:
+    """Yield the peers that are here, and why others are not."""
     with contextlib.ExitStack() as stack:
         expected = {question.name: _checksum(ground, question) for question in SUITE}
-        references: dict[str, Side] = {}
-        absent = {}
+        peers, absent = dict[str, Peer](), dict[str, str]()
         for name in PEERS:
             try:
-                peer = open_peer(name, ground.files)
+                peers[name] = open_peer(name, ground.files)
             except ImportError:
                 absent[name] = NOT_INSTALLED
                 continue
-            stack.callback(peer.close)
-            _compare(name, peer, expected)
-            references[name] = _side(peer.run)
-        yield [
-            Case(
-                "suite",
-                f"{len(SUITE)} questions of a pivot, geometric mean, in process",
-                _side(lambda question: ground.cube.query_sync(question.asked)),
-                references,
-                Target(1.0, every=True),
-                absent,
-            )
-        ]
+            stack.callback(peers[name].close)
+            _compare(name, peers[name], expected)
+        yield peers, absent
 
 
 def _side(run: Callable[[SuiteQuestion], object]) -> Side:

@@ -17,12 +17,15 @@ from benchmarks.comparison import Case, Line, Samples, Target, measure
 from benchmarks.concurrency import dashboard, many_clients
 from benchmarks.facts import Ground, made
 from benchmarks.peers import open_peer
+from benchmarks.processes import served
 from benchmarks.questions import SUITE
 from benchmarks.readers import BUCKETS, CHANNELS, Load, Seen
 from benchmarks.report import EngineResults, page, table
+from benchmarks.start import BARE_NODE, HEALTH
 from benchmarks.suite import engine_suite
 from benchmarks.totals import subtotals_and_distinct
 from benchmarks.trials import Figure
+from benchmarks.wire import KeepAlive
 
 QUIET: Callable[[str], None] = lambda _: None  # noqa: E731
 ROWS = 4_000
@@ -129,6 +132,15 @@ def test_the_page_says_how_many_facts_there_were() -> None:
     text = page([], [], ["2 cores"], trials=20, elapsed_s=1, engine=engine)
     assert "## The engine on 6,000,000 facts" in text
     assert "| Memory | 300 MB | 300 MB |" in text
+
+
+def test_a_connection_that_was_idle_for_long_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers close it, and the next round would fail."""
+    monkeypatch.setattr("benchmarks.wire.IDLE_S_MAX", -1.0)
+    with served(BARE_NODE, HEALTH) as server, KeepAlive(server.port) as connection:
+        before = connection.port
+        assert connection.get(HEALTH).status == 200
+        assert connection.port != before
 
 
 def test_the_sums_that_readers_expect_are_those_of_the_rows(tmp_path: Path) -> None:
