@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from app_framework.database.changes import Condition
-from app_framework.database.history import FROM, ID, DataView, close_rows, held, remember, remembering, rows_at
+from app_framework.database.history import FROM, ID, DataView, Effect, close_rows, held, remember, remembering, rows_at
 from app_framework.database.schema import TableSchema
 from app_framework.database.sql import names, quote
 from app_framework.database.version import META, Branch
@@ -81,18 +81,25 @@ class Overlay:
         columns = names(table.columns)
         self._cursor.execute(f"INSERT INTO {self._added(table)} SELECT {columns} FROM {batch} ORDER BY {row}")
 
-    def apply(self, version: int) -> None:
-        """Make master what the branch is, in a version that begins; the branch has nothing of its own afterwards."""
+    def apply(self, version: int) -> dict[str, Effect]:
+        """Make master what the branch is, in a version that begins; the branch has nothing of its own afterwards.
+
+        Returns:
+            what that did to its tables.
+        """
+        effects = {}
         for name in sorted(self._written & self._tables.keys()):
             table = self._tables[name]
             columns = names(table.columns)
             chosen = f"{quote(ID)} IN (SELECT {quote(ID)} FROM {self._left_out(table)})"
-            close_rows(self._cursor, table, chosen, (), version)
-            self._cursor.execute(
+            removed = close_rows(self._cursor, table, chosen, (), version)
+            added = self._cursor.rows(
                 f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
                 f" SELECT {columns}, {version} FROM {self._added(table)} ORDER BY rowid"
-            )
+            )[0][0]
+            effects[name] = Effect(added if isinstance(added, int) else 0, removed)
         self.remove()
+        return effects
 
     def remove(self) -> None:
         """Remove what the branch has of its own."""

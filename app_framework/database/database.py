@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -15,13 +15,14 @@ from app_framework.database.branches import MASTER
 from app_framework.database.changes import Change, Commit, OnError
 from app_framework.database.errors import DatabaseError, ModelError, TooManyCommitsError, TooManyStreamsError
 from app_framework.database.expression import ExpressionParser
-from app_framework.database.history import DataView
+from app_framework.database.history import UNCHANGED, DataView, TableChanges
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.promise import Promise
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
+from app_framework.database.scratch import Scratch, ScratchTable
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.stream import RowStream
 from app_framework.database.version import Branch
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
 
 T = TypeVar("T")
+BACKGROUND_JOBS_MAX = 64
+BACKGROUND_TIMEOUT_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Database:
         self._commits = QueryPool(
             engine, threads=1, queue_size=limits.commit_queue_size, name="commit", overloaded=TooManyCommitsError
         )
+        self._background = QueryPool(engine, threads=1, queue_size=BACKGROUND_JOBS_MAX, name="background")
+        self._scratch = Scratch()
         self._catalog = engine.cursor()
         self._catalog_lock = threading.Lock()
 
@@ -263,6 +268,28 @@ class Database:
         """
         return self._snapshots.read(cursor, job, version, branch)
 
+    def changes(self, table: str) -> TableChanges:
+        """Return what commits did to a table of master since the database was opened, those being made included."""
+        return self._snapshots.changes.get(table, UNCHANGED)
+
+    def submit_background(self, job: Callable[[Cursor], T]) -> Ticket[T]:
+        """Put a job in a line of its own, one at a time, that holds up neither queries nor commits.
+
+        Raises:
+            OverloadedError: too many wait.
+        """
+        return self._background.submit(job, BACKGROUND_TIMEOUT_S)
+
+    @contextmanager
+    def scratch(self, cursor: Cursor) -> Iterator[ScratchTable]:
+        """See the newest version inside, in a background job that may make a table in memory of it.
+
+        Everybody sees the table when the block has ended, and nobody when it fails; who made it drops it.
+        """
+        name = self._scratch.new_table(cursor)
+        with self._snapshots.pinned(cursor) as kept:
+            yield ScratchTable(name, kept[-1], kept[0])
+
     def submit_commit(
         self,
         changes: Sequence[Change],
@@ -341,6 +368,7 @@ class Database:
 
     def close(self) -> None:
         """Interrupt what runs, write what is open and let go of the file."""
+        self._background.close()
         self._commits.close()
         self._pool.close()
         for stream in tuple(self._streams):

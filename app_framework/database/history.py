@@ -44,6 +44,49 @@ class DataView:
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a commit did to a table: how many rows it put in and took out."""
+
+    added: int = 0
+    removed: int = 0
+
+    def plus(self, added: int = 0, removed: int = 0) -> Effect:
+        """Return this and more."""
+        return Effect(self.added + added, self.removed + removed)
+
+
+@dataclass(frozen=True, slots=True)
+class TableChanges:
+    """What commits did to a table since the database was opened.
+
+    Args:
+        added: the last version that brought rows, 0 for none.
+        removed: the last version that took rows out, 0 for none.
+        rows: how many rows all of them brought.
+    """
+
+    added: int = 0
+    removed: int = 0
+    rows: int = 0
+
+    @property
+    def last(self) -> int:
+        """The last version that changed the table, 0 for none."""
+        return max(self.added, self.removed)
+
+    def plus(self, effect: Effect, version: int) -> TableChanges:
+        """Return these changes and those of a commit."""
+        return TableChanges(
+            version if effect.added else self.added,
+            version if effect.removed else self.removed,
+            self.rows + effect.added,
+        )
+
+
+UNCHANGED = TableChanges()
+
+
 def held(table: TableSchema) -> str:
     """Return the table behind the view: the rows of today, as SQL."""
     return quote(PREFIX + table.name)
@@ -105,6 +148,17 @@ def compact(cursor: Cursor, table: TableSchema, oldest: int, bases: Sequence[int
         seen = f"({quote(FROM)} IS NULL OR {quote(FROM)} <= version) AND {quote(TO)} > version"
         condition += f" AND NOT EXISTS (SELECT 1 FROM (SELECT unnest(CAST(? AS BIGINT[])) AS version) WHERE {seen})"
     cursor.execute(f"DELETE FROM {past(table)} WHERE {condition}", [[*bases]] if bases else ())
+
+
+def rows_since(table: TableSchema, version: int) -> str:
+    """Return the rows of today that a version later than `version` brought, as SQL; the table remembers."""
+    return f"(SELECT {names(table.columns)} FROM {held(table)} WHERE {quote(FROM)} > {version})"
+
+
+def rows_lost(table: TableSchema, version: int) -> str:
+    """Return the rows of `version` that are not in the newest one, as SQL; the table remembers, and it is kept."""
+    was = f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
+    return f"(SELECT {names(table.columns)} FROM {past(table)} WHERE {quote(TO)} > {version} AND {was})"
 
 
 def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> DataView:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.clock import Clock
 from app_framework.database.branches import MASTER, Overlay
 from app_framework.database.errors import NoSuchBranchError, VersionGoneError
-from app_framework.database.history import DataView, view_at
+from app_framework.database.history import UNCHANGED, DataView, Effect, TableChanges, view_at
 from app_framework.database.schema import TableSchema
 from app_framework.database.version import Branch, Ledger
 from app_framework.errors import near_matches
@@ -34,6 +35,10 @@ class Snapshots:
         branches: the branches by name.
         tables: all tables.
         clock: the time of commits.
+
+    Attributes:
+        changes: what commits did to the tables of master since the database was opened. A commit is in it before
+            anybody can see what it did.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Snapshots:
     ) -> None:
         self.kept = kept
         self.branches = branches
+        self.changes: Mapping[str, TableChanges] = MappingProxyType({})
         self._tables = tables
         self._clock = clock
         self._published_s = -QUIET_S
@@ -82,12 +88,26 @@ class Snapshots:
             cursor.rollback()
 
     @contextmanager
-    def publishing(self, kept: tuple[int, ...], branches: Mapping[str, Branch]) -> Iterator[None]:
+    def pinned(self, cursor: Cursor) -> Iterator[tuple[int, ...]]:
+        """See the newest of these versions inside, in a transaction that is committed."""
+        with cursor.transaction():
+            yield Ledger(cursor, self._clock).kept()
+
+    @contextmanager
+    def publishing(
+        self, kept: tuple[int, ...], branches: Mapping[str, Branch], effects: Mapping[str, Effect]
+    ) -> Iterator[None]:
         """Make it known that a commit happens inside, and afterwards that its versions and branches are there."""
+        before = self.changes
+        after = {name: before.get(name, UNCHANGED).plus(effect, kept[-1]) for name, effect in effects.items()}
+        self.changes = MappingProxyType({**before, **after})
         self._begun += 1
         try:
             yield
             self.kept, self.branches = kept, branches
+        except BaseException:
+            self.changes = before
+            raise
         finally:
             self._published_s = self._clock.monotonic_s()
             self._ended += 1

@@ -20,7 +20,7 @@ from app_framework.database.errors import (
     UnknownTableError,
     VersionGoneError,
 )
-from app_framework.database.history import compact, remembering
+from app_framework.database.history import Effect, compact, remembering
 from app_framework.database.promise import Promise
 from app_framework.database.rejects import RejectedRow, write_rejects
 from app_framework.database.schema import Reference, TableSchema
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
+Effects = Mapping[str, Effect]
 
 
 class Writer:
@@ -94,7 +95,7 @@ class Writer:
         """
         written: list[Path] = []
 
-        def make(ledger: Ledger) -> tuple[Commit, bool]:
+        def make(ledger: Ledger) -> tuple[Commit, Effects | None]:
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
             target, version = self._target(cursor, ledger, branch)
             transaction = _Transaction(cursor, self._tables, self._references, target, reject=on_error == "reject")
@@ -107,7 +108,9 @@ class Writer:
                 table = next(change.table for change in changes if isinstance(change, Insert))
                 written.append(write_rejects(self._rejects, table, version, transaction.rejected))
             rejects = written[0] if written else None
-            return Commit(version if any(rows) else old, rows, len(transaction.rejected), rejects), any(rows)
+            effects = transaction.effects if branch == MASTER else {}
+            made = Commit(version if any(rows) else old, rows, len(transaction.rejected), rejects)
+            return made, effects if any(rows) else None
 
         try:
             return self._transact(cursor, make)
@@ -125,7 +128,7 @@ class Writer:
             VersionGoneError: the version is not kept.
         """
 
-        def create(ledger: Ledger) -> tuple[Branch, bool]:
+        def create(ledger: Ledger) -> tuple[Branch, Effects | None]:
             branches, kept = ledger.branches(), ledger.kept()
             if not is_branch_name(name):
                 raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
@@ -138,7 +141,7 @@ class Writer:
                 raise VersionGoneError(base, kept[-1])
             branch = Branch(name, base or kept[-1], base or kept[-1])
             ledger.set_branch(branch)
-            return branch, True
+            return branch, {}
 
         return self._transact(cursor, create)
 
@@ -149,11 +152,11 @@ class Writer:
             NoSuchBranchError: there is none.
         """
 
-        def delete(ledger: Ledger) -> tuple[Branch, bool]:
+        def delete(ledger: Ledger) -> tuple[Branch, Effects | None]:
             branch = _branch(ledger, name)
             Overlay(cursor, branch, self._tables).remove()
             ledger.remove_branch(name)
-            return branch, True
+            return branch, {}
 
         return self._transact(cursor, delete)
 
@@ -165,7 +168,7 @@ class Writer:
             InvalidRowsError: the model would not be true of master any more.
         """
 
-        def forward(ledger: Ledger) -> tuple[Branch, bool]:
+        def forward(ledger: Ledger) -> tuple[Branch, Effects | None]:
             branch, newest = _branch(ledger, name), ledger.version()
             if branch.base != newest:
                 reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
@@ -173,13 +176,13 @@ class Writer:
             if expected not in (None, branch.version):
                 raise BranchConflictError(name, f"it is at version {branch.version}, not at {expected}")
             if branch.version == branch.base:
-                return branch, False
+                return branch, None
             version = ledger.advance(self._keep)[-1]
-            Overlay(cursor, branch, self._tables).apply(version)
+            effects = Overlay(cursor, branch, self._tables).apply(version)
             self._refuse_breaches(cursor, set(self._tables))
             moved = Branch(name, version, version)
             ledger.set_branch(moved)
-            return moved, True
+            return moved, effects
 
         return self._transact(cursor, forward)
 
@@ -192,13 +195,13 @@ class Writer:
         ledger.set_branch(Branch(branch, known.base, version))
         return Overlay(cursor, known, self._tables), version
 
-    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, bool]]) -> T:
-        """Do work in a transaction and make it known, unless it changed nothing."""
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, Effects | None]]) -> T:
+        """Do work in a transaction and make it known with what it did to master, unless it changed nothing."""
         cursor.execute("BEGIN TRANSACTION")
         try:
             ledger = Ledger(cursor, self._clock)
-            result, changed = work(ledger)
-            if not changed:
+            result, effects = work(ledger)
+            if effects is None:
                 cursor.rollback()
                 return result
             kept, branches = ledger.kept(), ledger.branches()
@@ -206,7 +209,7 @@ class Writer:
             for name in remembering(cursor) & self._tables.keys():
                 compact(cursor, self._tables[name], kept[0], bases)
             cursor.check_wanted()
-            with self._snapshots.publishing(kept, branches):
+            with self._snapshots.publishing(kept, branches, effects):
                 cursor.execute("COMMIT")
         except BaseException:
             cursor.rollback()
@@ -235,6 +238,7 @@ class _Transaction:
         reject: bool,
     ) -> None:
         self.rejected: list[RejectedRow] = []
+        self.effects: dict[str, Effect] = {}
         self._cursor = cursor
         self._tables = tables
         self._references = references
@@ -246,8 +250,16 @@ class _Transaction:
         table = self._tables[change.table]
         self._target.prepare(table)
         if isinstance(change, Delete):
-            return self._target.take_out(table, change.condition)
+            return self._take_out(table, change.condition)
         return self._insert(table, change)
+
+    def _take_out(self, table: TableSchema, condition: Condition) -> int:
+        removed = self._target.take_out(table, condition)
+        self._note(table, removed=removed)
+        return removed
+
+    def _note(self, table: TableSchema, added: int = 0, removed: int = 0) -> None:
+        self.effects[table.name] = self.effects.get(table.name, Effect()).plus(added, removed)
 
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
@@ -258,8 +270,9 @@ class _Transaction:
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)
             if count:
                 if table.key:
-                    self._target.take_out(table, _of_batch(table))
+                    self._take_out(table, _of_batch(table))
                 self._target.put_in(table, BATCH, ROW)
+                self._note(table, added=count)
         finally:
             with suppress(DatabaseError):
                 staging.clear()

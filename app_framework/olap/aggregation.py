@@ -37,6 +37,7 @@ class Aggregation:
         fractions: the options that are a number from 0 to 1: ``{quantile: c, q: 0.9}``.
         factors: the least number of columns it takes as a list, to be multiplied; 1 where it takes no list.
         power: how often its column is multiplied with itself before it is aggregated.
+        term: the SQL of what goes into its parts of a row; None where no parts of it are kept.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Aggregation:
     fractions: tuple[str, ...] = ()
     factors: int = 1
     power: int = 1
+    term: Callable[[Argument], str] | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -116,13 +118,29 @@ def _int64(_: DataType) -> DataType:
     return BIGINT
 
 
-def _sum_of(sql: Callable[[str], str] = str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+def _sum_of(term: Callable[[Argument], str]) -> Callable[[Sequence[Argument], Sequence[float]], str]:
     def render(arguments: Sequence[Argument], _: Sequence[float]) -> str:
         # DuckDB adds integers in 128 bits; the cast is where an overflow of int64 becomes an error.
-        total = f"sum({sql(_number(arguments[0]))})"
+        total = f"sum({term(arguments[0])})"
         return total if arguments[0].type.family in ("decimal", "float") else f"CAST({total} AS BIGINT)"
 
     return render
+
+
+def _plain(argument: Argument) -> str:
+    return argument.sql
+
+
+def _as_double(argument: Argument) -> str:
+    return f"CAST({_number(argument)} AS DOUBLE)"
+
+
+def _above(argument: Argument) -> str:
+    return f"CASE WHEN {_number(argument)} < 0 THEN 0 ELSE {_number(argument)} END"
+
+
+def _below(argument: Argument) -> str:
+    return f"CASE WHEN {_number(argument)} > 0 THEN 0 ELSE {_number(argument)} END"
 
 
 def _call(template: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
@@ -159,11 +177,15 @@ def _at_extreme(function: str) -> Callable[[Sequence[Argument], Sequence[float]]
     return render
 
 
-SUM = Aggregation("sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of())
-COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"))
-AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, _over_number("avg({0})"))
-MIN = Aggregation("min", "mergeable", ("min",), "values with an order", _same, _over_values("min({0})"))
-MAX = Aggregation("max", "mergeable", ("max",), "values with an order", _same, _over_values("max({0})"))
+SUM = Aggregation("sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(_number), term=_number)
+COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"), term=_plain)
+AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, _over_number("avg({0})"), term=_number)
+MIN = Aggregation(
+    "min", "mergeable", ("min",), "values with an order", _same, _over_values("min({0})"), term=_comparable
+)
+MAX = Aggregation(
+    "max", "mergeable", ("max",), "values with an order", _same, _over_values("max({0})"), term=_comparable
+)
 COUNT_DISTINCT = Aggregation("count_distinct", "detail-shipping", (), "anything", _int64, _call("count(DISTINCT {0})"))
 APPROX_COUNT_DISTINCT = Aggregation(
     "approx_count_distinct", "sketch", ("hyperloglog",), "anything", _int64, _call("approx_count_distinct({0})")
@@ -174,23 +196,46 @@ QUANTILE = Aggregation(
     fractions=("q",),
 )  # fmt: skip
 VARIANCE = Aggregation(
-    "variance", "mergeable", ("count", "mean", "m2"), "numbers", _double, _over_number("var_samp(CAST({0} AS DOUBLE))")
+    "variance",
+    "mergeable",
+    ("count", "mean", "m2"),
+    "numbers",
+    _double,
+    _over_number("var_samp(CAST({0} AS DOUBLE))"),
+    term=_as_double,
 )
 STDDEV = Aggregation(
-    "stddev", "mergeable", ("count", "mean", "m2"), "numbers", _double, _over_number("stddev_samp(CAST({0} AS DOUBLE))")
+    "stddev",
+    "mergeable",
+    ("count", "mean", "m2"),
+    "numbers",
+    _double,
+    _over_number("stddev_samp(CAST({0} AS DOUBLE))"),
+    term=_as_double,
 )
 PRODUCT = Aggregation(
-    "product", "mergeable", ("product",), "numbers", _double, _over_number("product(CAST({0} AS DOUBLE))")
+    "product",
+    "mergeable",
+    ("product",),
+    "numbers",
+    _double,
+    _over_number("product(CAST({0} AS DOUBLE))"),
+    term=_as_double,
 )
-SUM_PRODUCT = Aggregation("sum_product", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(), factors=2)
-SQUARE_SUM = Aggregation("square_sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(), power=2)
+SUM_PRODUCT = Aggregation(
+    "sum_product", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(_number), factors=2, term=_number
+)
+SQUARE_SUM = Aggregation(
+    "square_sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(_number), power=2, term=_number
+)
 LONG = Aggregation(
     "long",
     "mergeable",
     ("sum",),
     "numbers",
     _sum_type,
-    _sum_of(lambda sql: f"CASE WHEN {sql} < 0 THEN 0 ELSE {sql} END"),
+    _sum_of(_above),
+    term=_above,
 )
 SHORT = Aggregation(
     "short",
@@ -198,17 +243,33 @@ SHORT = Aggregation(
     ("sum",),
     "numbers",
     _sum_type,
-    _sum_of(lambda sql: f"CASE WHEN {sql} > 0 THEN 0 ELSE {sql} END"),
+    _sum_of(_below),
+    term=_below,
 )
 SINGLE_VALUE = Aggregation(
     "single_value", "mergeable", ("min", "max"), "values with an order", _same,
     _over_values("CASE WHEN min({0}) = max({0}) THEN min({0}) END"),
+    term=_comparable,
 )  # fmt: skip
 FIRST = Aggregation(
-    "first", "mergeable", ("value", "by"), "values with an order", _same, _at_extreme("arg_min"), columns=("by",)
+    "first",
+    "mergeable",
+    ("value", "by"),
+    "values with an order",
+    _same,
+    _at_extreme("arg_min"),
+    columns=("by",),
+    term=_comparable,
 )
 LAST = Aggregation(
-    "last", "mergeable", ("value", "by"), "values with an order", _same, _at_extreme("arg_max"), columns=("by",)
+    "last",
+    "mergeable",
+    ("value", "by"),
+    "values with an order",
+    _same,
+    _at_extreme("arg_max"),
+    columns=("by",),
+    term=_comparable,
 )
 
 AGGREGATIONS = Aggregations(

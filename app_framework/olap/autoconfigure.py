@@ -19,6 +19,7 @@ from app_framework.database.database import Database
 from app_framework.database.errors import ModelError
 from app_framework.olap.cube import build_cubes
 from app_framework.olap.definition import CubeDefinition
+from app_framework.olap.endpoint import AggregatesEndpoint
 from app_framework.olap.health import CubesHealth
 from app_framework.olap.manager import Manager, build_catalogs
 from app_framework.olap.properties import OlapProperties
@@ -44,6 +45,7 @@ class OlapAutoConfiguration:
             database,
             node=context.node_name,
             rows_max=properties.olap.max_rows,
+            limits=properties.olap.aggregates.limits,
             known=model.problems,
         )
         return Manager(
@@ -57,6 +59,11 @@ class OlapAutoConfiguration:
     def cubes_health(self, manager: Manager) -> CubesHealth:
         """What the cubes say of themselves."""
         return CubesHealth(manager)
+
+    @bean(on_component(Manager))
+    def aggregates_endpoint(self, manager: Manager) -> AggregatesEndpoint:
+        """Offer ``aggregates`` on the actuator."""
+        return AggregatesEndpoint(manager)
 
     @configuration_check
     def check_model(self, environment: Environment) -> None:

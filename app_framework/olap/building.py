@@ -13,12 +13,14 @@ from app_framework.olap.aggregation import AGGREGATIONS, Aggregations, Argument
 from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
 from app_framework.olap.deriving import derive_cube
+from app_framework.olap.dimension import Level
 from app_framework.olap.dimension_building import DimensionBuilder
 from app_framework.olap.expressions import ExpressionReader, RowReader
 from app_framework.olap.formula import FormulaBuilder
 from app_framework.olap.join import TABLES_MAX, JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure, Measure
-from app_framework.olap.model import CubeModel
+from app_framework.olap.model import CubeModel, Keeping
+from app_framework.olap.names import NameReader
 
 RESERVED = "grouping"
 """The name of the last column of Arrow and CSV answers."""
@@ -88,7 +90,21 @@ class _CubeBuilder:
             if definition.name in measures:
                 path = (*definition.path[:-1], "format")
                 self._reader.check_format(definition.format, measures[definition.name].type, path)
-        return replace(outline, measures=MappingProxyType(measures))
+        return replace(outline, measures=MappingProxyType(measures), keeping=self._keeping(outline))
+
+    def _keeping(self, outline: CubeModel) -> Keeping:
+        aggregates = self._cube.aggregates
+        kept: list[tuple[Level, ...]] = []
+        for position, names in enumerate(aggregates.levels):
+            found = [self._level(outline, name, (*aggregates.path, position, i)) for i, name in enumerate(names)]
+            kept.append(tuple(dict.fromkeys(level for level in found if level is not None)))
+        return Keeping(aggregates.automatic, tuple(kept))
+
+    def _level(self, outline: CubeModel, name: str, path: ConfigurationPath) -> Level | None:
+        def refuse(code: str, _: str, text: str, near: tuple[str, ...]) -> None:
+            self._reader.add(path, code, text, near, word=name)
+
+        return NameReader(outline, refuse).level("", name)
 
     def _measures(self, outline: CubeModel) -> dict[str, Measure]:
         """Build the aggregates, then the formulas and calculations over them; in the order of the model."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from app_framework.olap.facts import Facts
 from app_framework.olap.frames import Key
 
 GROUPING = "#grouping"
 
 
-def key_expressions(keys: Iterable[Key]) -> list[str]:
-    """Write the levels; two that read the same column stay two, or a subtotal could not roll up only one."""
+def key_expressions(keys: Iterable[Key], facts: Facts) -> list[str]:
+    """Write the levels over a row; two that read the same column stay two, or a subtotal could not roll up only one."""
     expressions: list[str] = []
     for key in keys:
-        sql = key.level.sql
+        sql = facts.level(key.level)
         while sql in expressions:
             sql = f"CASE WHEN true THEN {sql} END"
         expressions.append(sql)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app_framework.database import Database, EngineError, ModelError, ModelProblem, RowStream
+from app_framework.database import (
+    Database,
+    EngineError,
+    ModelError,
+    ModelProblem,
+    ResultTooLargeError,
+    RowStream,
+)
 from app_framework.database.branches import MASTER
 from app_framework.database.history import DataView
 from app_framework.database.rows import Row
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.arrow import ArrowCellSet
+from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps, hindered_by
 from app_framework.olap.building import ModelBuilder
-from app_framework.olap.cellset import CellColumn, CellSet, with_utc
+from app_framework.olap.cellset import CellSet, with_utc
 from app_framework.olap.cellstream import CellStream, read_batches
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.discovery import describe_model
@@ -40,6 +49,8 @@ from app_framework.olap.sql import Statement, write_members, write_sql
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
     from app_framework.database.pool import Ticket
+    from app_framework.olap.aggregate_limits import AggregateLimits
+    from app_framework.olap.aggregates import Advice, AggregateStore
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -52,6 +63,7 @@ class _Reading(Generic[T]):
     """What a statement returned, and of which version."""
 
     version: int
+    plan: QueryPlan
     statement: Statement
     rows: T
 
@@ -64,31 +76,60 @@ class Cube:
         database: where its rows are.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
+        bitmaps_from: from how many rows of the base table on distinct integers are counted in bitmaps.
+        limits: what its aggregates may cost.
 
     Attributes:
         fingerprint: of the model: the same as long as the same data gives the same answers.
     """
 
-    def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
+    def __init__(
+        self,
+        model: CubeModel,
+        database: Database,
+        *,
+        node: str = "local",
+        rows_max: int = ROWS_MAX,
+        bitmaps_from: int = BITMAPS_FROM,
+        limits: AggregateLimits | None = None,
+    ) -> None:
         self.model = model
         self.node = node
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
+        self._bitmaps = DistinctBitmaps(bitmaps_from, threads=database.limits.threads)
+        self._limits = limits
+        self._aggregates: AggregateStore | None = None
+        if model.keeping.levels:
+            self.aggregates.keep_declared()
 
     @staticmethod
-    def of(definition: CubeDefinition, database: Database) -> Cube:
+    def of(definition: CubeDefinition, database: Database, *, limits: AggregateLimits | None = None) -> Cube:
         """Return one cube, for a script or a test.
 
         Raises:
             ModelError: the definition does not fit the database.
         """
-        return build_cubes([definition], database)[0]
+        return build_cubes([definition], database, limits=limits)[0]
 
     @property
     def name(self) -> str:
         """What queries and URLs call it."""
         return self.model.name
+
+    @property
+    def aggregates(self) -> AggregateStore:
+        """The groups of rows that are kept, so that questions need not read the rows."""
+        from app_framework.olap.aggregates import AggregateStore
+
+        if self._aggregates is None:
+            self._aggregates = AggregateStore(self.model, self._database, self._limits)
+        return self._aggregates
+
+    def advise(self) -> Advice:
+        """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
+        return self.aggregates.advise().result()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -119,7 +160,7 @@ class Cube:
             reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
             return ArrowCellSet(
                 self.name,
-                _columns(plan),
+                plan.columns,
                 reading.rows,
                 grouped=reading.statement.grouped,
                 versions={self.node: reading.version},
@@ -134,10 +175,13 @@ class Cube:
         plan = self.plan(query)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
+            reading = ExitStack()
+            stream.when_closed(reading.close)
+            seen = reading.enter_context(self._seen(plan, view, query.branch))
             return CellStream(
                 self.name,
-                _columns(plan),
-                read_batches(plan.at(view.sources), stream, self.rows_max),
+                plan.columns,
+                read_batches(seen, stream, self.rows_max),
                 stream.close,
                 grouped=plan.totals != "none" and bool(plan.keys),
                 versions={self.node: view.version},
@@ -160,7 +204,7 @@ class Cube:
         ).wait()
         return {
             "cube": self.name,
-            "plan": repr(plan),
+            "plan": repr(reading.plan),
             "sql": reading.statement.text,
             "parameters": list(reading.statement.parameters),
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
@@ -284,21 +328,42 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
-        seen = plan
+        of_rows, bitmaps, counted = plan, True, False
 
         def read(view: DataView) -> _Reading[T]:
-            nonlocal seen
-            seen = plan.at(view.sources)
-            statement = write_sql(seen, rows_written)
-            return _Reading(view.version, statement, fetch(statement.text, statement.parameters, self.rows_max))
+            nonlocal of_rows, counted
+            of_rows = plan.at(view.sources)
+            with self._seen(plan, view, query.branch) as seen:
+                of_rows_only = not view.sources and not seen.facts
+                final = self._bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
+                counted = final is not seen
+                statement = write_sql(final, rows_written)
+                rows = fetch(statement.text, statement.parameters, self.rows_max)
+            return _Reading(view.version, final, statement, rows)
 
         try:
+            try:
+                return self._database.read(cursor, read, self._version_of(query), query.branch)
+            except (EngineError, ResultTooLargeError) as error:
+                if not (counted and hindered_by(error)):
+                    raise
+            bitmaps = False
             return self._database.read(cursor, read, self._version_of(query), query.branch)
         except EngineError as error:
-            raise _blamed(cursor, seen, error) from error
+            raise _blamed(cursor, of_rows, error) from error
+
+    @contextmanager
+    def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
+        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        seen = plan.at(view.sources)
+        if branch != MASTER or (self._aggregates is None and not self.model.keeping.automatic):
+            yield seen
+            return
+        with self.aggregates.routed(seen, view) as routed:
+            yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
-        columns, rows = _columns(plan), reading.rows
+        columns, rows = plan.columns, reading.rows
         grouping = None
         if reading.statement.grouped:
             grouping = [bits for *_, bits in rows if isinstance(bits, int)]
@@ -349,6 +414,7 @@ def build_cubes(
     node: str = "local",
     rows_max: int = ROWS_MAX,
     aggregations: Aggregations = AGGREGATIONS,
+    limits: AggregateLimits | None = None,
     known: Iterable[ModelProblem] = (),
 ) -> list[Cube]:
     """Return the cubes of a model.
@@ -363,7 +429,7 @@ def build_cubes(
     problems = [*known, *builder.problems]
     if problems:
         raise ModelError(problems)
-    return [Cube(model, database, node=node, rows_max=rows_max) for model in models]
+    return [Cube(model, database, node=node, rows_max=rows_max, limits=limits) for model in models]
 
 
 def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
@@ -386,12 +452,6 @@ def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
     except EngineError as error:
         return error
     return None
-
-
-def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
-    measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
-    return (*levels, *measures)
 
 
 def _milliseconds_since(started: float) -> float:

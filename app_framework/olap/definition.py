@@ -101,6 +101,20 @@ class MeasureDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class AggregatesDefinition:
+    """Which aggregates of a cube are kept.
+
+    Args:
+        automatic: whether they are chosen by what is asked.
+        levels: those that are kept in any case, each by the names of its levels.
+    """
+
+    path: ConfigurationPath = ()
+    automatic: bool = True
+    levels: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CubeDefinition:
     """A cube as declared, in YAML or as a component of the application (A4).
 
@@ -124,6 +138,7 @@ class CubeDefinition:
     description: str | None = None
     refused: frozenset[str] = frozenset()
     auto: bool = False
+    aggregates: AggregatesDefinition = AggregatesDefinition()
 
     @staticmethod
     def of(
@@ -134,13 +149,14 @@ class CubeDefinition:
         measures: Mapping[str, object],
         caption: str | None = None,
         description: str | None = None,
+        aggregates: object = "auto",
     ) -> CubeDefinition:
         """Return a cube written in Python in the words of the YAML.
 
         Raises:
             ModelError: something in it has the wrong shape.
         """
-        return _read(name, base, dimensions, measures, caption, description, auto=False)
+        return _read(name, base, dimensions, measures, caption, description, aggregates, auto=False)
 
     @staticmethod
     def derive(
@@ -151,6 +167,7 @@ class CubeDefinition:
         measures: Mapping[str, object] | None = None,
         caption: str | None = None,
         description: str | None = None,
+        aggregates: object = "auto",
     ) -> CubeDefinition:
         """Return a cube whose levels and measures come from the columns of a table, to start from.
 
@@ -164,7 +181,7 @@ class CubeDefinition:
         <CubeDefinition 'sales' on sales: derived, 0 dimensions, 0 measures>
         """
         base = table if isinstance(table, str) else table.name
-        return _read(name, base, dimensions or {}, measures or {}, caption, description, auto=True)
+        return _read(name, base, dimensions or {}, measures or {}, caption, description, aggregates, auto=True)
 
     def __repr__(self) -> str:
         derived = "derived, " if self.auto else ""
@@ -181,6 +198,7 @@ def _read(
     measures: Mapping[str, object],
     caption: str | None,
     description: str | None,
+    aggregates: object,
     *,
     auto: bool,
 ) -> CubeDefinition:
@@ -188,8 +206,9 @@ def _read(
     from app_framework.olap.reading import ModelReader
 
     reader = ModelReader()
-    document = {"dimensions": dimensions, "measures": measures, "caption": caption, "description": description}
-    cube = reader.cube(name, {**document, "auto": auto}, base, ("cubes", name), ("cubes", name, "base"))
+    document: dict[str, object] = {"dimensions": dimensions, "measures": measures, "caption": caption}
+    document |= {"description": description, "auto": auto, "aggregates": aggregates}
+    cube = reader.cube(name, document, base, ("cubes", name), ("cubes", name, "base"))
     if reader.problems or cube is None:
         raise ModelError(reader.problems)
     return cube

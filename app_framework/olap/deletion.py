@@ -12,6 +12,7 @@ from app_framework.errors import near_matches
 from app_framework.olap.condition import Predicate
 from app_framework.olap.dimension import Level
 from app_framework.olap.errors import INVALID_QUERY, INVALID_REQUEST, QueryError, QueryProblem
+from app_framework.olap.facts import BaseRows
 from app_framework.olap.filter import AtPath, Between, Filter, FilterShapeError, In, NotIn, StartsWith, read_filter
 from app_framework.olap.join import JoinTree
 from app_framework.olap.member import MemberError, parse_member
@@ -29,7 +30,7 @@ def delete_where(table: TableSchema, where: Mapping[str, object]) -> Delete:
         QueryError: a column is not there, or a filter does not fit it; every problem is told.
     """
     problems: list[QueryProblem] = []
-    writer = ConditionWriter(JoinTree(table, {table.name: table}, ()))
+    writer = ConditionWriter(BaseRows(JoinTree(table, {table.name: table}, ())))
     parts: list[str] = []
     for name, body in where.items():
         predicate = _predicate(table, str(name), body, problems)

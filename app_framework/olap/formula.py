@@ -100,6 +100,7 @@ class FormulaBuilder:
         return FormulaMeasure(
             definition.name, FORMULA, definition.argument, kind, "derived", (), definition.caption,
             definition.format, definition.description, definition.folder, definition.visible, sql=sql, uses=uses,
+            expression=read if sql == read.sql else None,
         )  # fmt: skip
 
     def _resolve(self, parts: tuple[str, ...]) -> Name:

@@ -178,6 +178,11 @@ class CalculationPlan:
         """Return the plan of the same cells with other measures."""
         return CalculationPlan(self._known, self.top.frame.keys, self.asked, names, self.top.context)
 
+    def measuring(self, others: Mapping[str, Measure], names: Iterable[str]) -> CalculationPlan:
+        """Return the plan of the same measures over other ones in the place of those that have their names."""
+        known = {**self._known, **others}
+        return CalculationPlan(known, self.top.frame.keys, self.asked, names, self.top.context)
+
     @property
     def aggregates(self) -> tuple[AggregateMeasure, ...]:
         """The measures that are aggregated, each once however many contexts it is aggregated in."""

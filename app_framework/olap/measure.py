@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app_framework.database.datatype import DataType
+from app_framework.database.expression import Expression
 from app_framework.olap.aggregation import Aggregation, Argument, PartialForm
 from app_framework.olap.calculation import Calculation
 from app_framework.olap.join import Path
@@ -75,10 +76,17 @@ class AggregateMeasure(Measure):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FormulaMeasure(Measure):
-    """A measure computed from others: `sql` over the measures `uses`, aggregated or calculated."""
+    """A measure computed from others: `sql` over the measures `uses`, aggregated or calculated.
+
+    Args:
+        sql: what is computed.
+        uses: the measures that stand in it.
+        expression: what `sql` was written from; None where the engine took its narrow form.
+    """
 
     sql: str = ""
     uses: tuple[str, ...] = ()
+    expression: Expression | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

@@ -12,6 +12,14 @@ from app_framework.olap.measure import Measure
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """Which aggregates are kept: chosen by what is asked, `automatic`, and in any case those of some levels."""
+
+    automatic: bool = True
+    levels: tuple[tuple[Level, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CubeModel:
     """Everything a query may name, and what it stands for."""
 
@@ -22,6 +30,7 @@ class CubeModel:
     schema: str | None = None
     caption: str | None = None
     description: str | None = None
+    keeping: Keeping = field(default=Keeping(), compare=False)
     _levels: Mapping[str, tuple[Level, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.errors import near_matches
+from app_framework.olap.cellset import CellColumn
 from app_framework.olap.condition import Condition, FirstMember, Predicate, Slice, levels_of, shown
 from app_framework.olap.dependence import is_calculated, lifted_hierarchies, missing_levels
 from app_framework.olap.dimension import Hierarchy, Level, place_of
@@ -19,6 +20,7 @@ from app_framework.olap.errors import (
     QueryError,
     QueryProblem,
 )
+from app_framework.olap.facts import BaseRows, Facts
 from app_framework.olap.filter import In, StartsWith
 from app_framework.olap.frames import CalculationPlan, Frame, Key, asked_groupings
 from app_framework.olap.join import Join, JoinTree
@@ -37,6 +39,7 @@ class QueryPlan:
         aggregates: all that must be aggregated, those that only formulas need included.
         measures: the measures of the answer, in its order.
         calculations: what calculated measures need besides; None where there are none.
+        facts: what stands for the rows of a frame of cells; the others are aggregated from the base table.
     """
 
     cube: str
@@ -51,6 +54,16 @@ class QueryPlan:
     limit: int | None
     offset: int
     calculations: CalculationPlan | None = None
+    facts: Mapping[Frame, Facts] | None = None
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frames of cells that are aggregated."""
+        return (Frame(self.keys),) if self.calculations is None else tuple(self.calculations.frames)
+
+    def facts_of(self, frame: Frame) -> Facts:
+        """Return what a frame of cells is aggregated from."""
+        return (self.facts or {}).get(frame) or BaseRows(self.tree)
 
     @property
     def formulas(self) -> tuple[FormulaMeasure, ...]:
@@ -62,6 +75,13 @@ class QueryPlan:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
 
+    @property
+    def columns(self) -> tuple[CellColumn, ...]:
+        """The columns of the answer: levels, then measures."""
+        levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in self.keys]
+        measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in self.measures]
+        return (*levels, *measures)
+
     def only(self, *measures: Measure) -> QueryPlan:
         """Return the plan of the same cells with these measures, or none, in the order of the levels."""
         names = {name for m in measures for name in (m.uses if isinstance(m, FormulaMeasure) else (m.name,))}
@@ -69,14 +89,22 @@ class QueryPlan:
         aggregates = tuple(aggregate for aggregate in self.aggregates if aggregate.name in names)
         return replace(self, measures=measures, aggregates=aggregates, calculations=calculations, order=())
 
+    def measuring(self, others: Mapping[str, AggregateMeasure]) -> QueryPlan:
+        """Return the plan with other aggregates in the place of those that have their names."""
+        aggregates = tuple(others.get(aggregate.name, aggregate) for aggregate in self.aggregates)
+        names = [measure.name for measure in self.measures]
+        calculations = self.calculations and self.calculations.measuring(others, names)
+        return replace(self, aggregates=aggregates, calculations=calculations)
+
     def joins_of(self, frame: Frame) -> tuple[Join, ...]:
         """Return the tables besides the base that a frame of cells reads."""
+        if self.calculations is None:
+            return self.joins
         conditions = () if frame.everything else self.conditions
         paths = {path for key in frame.keys for path in key.level.joins | key.level.order.joins}
-        if self.calculations is not None:
-            for (context, _), aggregate in self.calculations.frames[frame].aggregates.items():
-                conditions = (*conditions, *context)
-                paths |= aggregate.joins
+        for (context, _), aggregate in self.calculations.frames[frame].aggregates.items():
+            conditions = (*conditions, *context)
+            paths |= aggregate.joins
         paths |= {path for condition in conditions for level in levels_of(condition) for path in level.joins}
         return self.tree.needed(paths)
 
@@ -97,6 +125,11 @@ class QueryPlan:
         steps += [f"Filter {shown(condition)}" for condition in self.conditions]
         yield from enumerate(steps)
         depth = len(steps)
+        facts = self.facts or {}
+        for stored in dict.fromkeys(map(str, facts.values())):
+            yield depth, f"Scan {stored}"
+        if all(frame in facts for frame in self.frames):
+            return
         for join in reversed(self.joins):
             yield depth, f"Join {'.'.join(join.path)}: {join.reference}"
             depth += 1

@@ -7,12 +7,14 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from app_framework.boot import ConfigProperties, Field
+from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.cube import ROWS_MAX
 from app_framework.olap.language import FORMS
 from app_framework.olap.manager import BATCH_MAX
 
+_AGGREGATE_LIMITS = AggregateLimits()
 _TEXT = {"type": "string"}
 _ABOUT = {"caption": _TEXT, "description": _TEXT}
 
@@ -54,11 +56,15 @@ _OPTIONS = {
     **{option.name: dict(option.shape.schema) for form in FORMS.values() for option in form.options},
 }
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
+_AGGREGATES = {
+    "anyOf": [{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 1}}]
+}
 _CUBE = {
     "anyOf": [
         {"const": "auto"},
         _object({
-            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE), **_ABOUT,
+            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE),
+            "aggregates": _AGGREGATES, **_ABOUT,
         }),
     ]
 }  # fmt: skip
@@ -72,12 +78,37 @@ class ManagerProperties(ConfigProperties):
     name: str = Field(default="Manager", min_length=1, description="Name of the manager.")
 
 
+class AggregatesProperties(ConfigProperties):
+    """The aggregates that are kept of large cubes."""
+
+    min_rows: int = Field(
+        default=_AGGREGATE_LIMITS.rows_min, ge=0, description="Rows of a base table from which aggregates are chosen."
+    )
+    max_share: float = Field(
+        default=_AGGREGATE_LIMITS.share_max, gt=0, le=1, description="Groups of one, as a part of the rows."
+    )
+    max_rows: int = Field(
+        default=_AGGREGATE_LIMITS.rows_max, ge=1, description="Groups of all aggregates of a cube together."
+    )
+    questions: int = Field(
+        default=_AGGREGATE_LIMITS.questions, ge=1, description="Questions that read rows before it is chosen again."
+    )
+
+    @property
+    def limits(self) -> AggregateLimits:
+        """The bounds that these properties set."""
+        return AggregateLimits(self.min_rows, self.max_share, self.max_rows, self.questions)
+
+
 class OlapLimitsProperties(ConfigProperties):
-    """The bounds of answers."""
+    """The bounds of answers and of what is kept for them."""
 
     max_rows: int = Field(default=ROWS_MAX, ge=1, description="Rows of an answer; a larger one answers 413 TOO_LARGE.")
     max_batch: int = Field(
         default=BATCH_MAX, ge=1, description="Questions of one batch; their answers have `max-rows` rows together."
+    )
+    aggregates: AggregatesProperties = Field(
+        default_factory=AggregatesProperties, description="The aggregates that are kept of large cubes."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.definition import (
+    AggregatesDefinition,
     CatalogDefinition,
     ConfigurationPath,
     CubeDefinition,
@@ -17,6 +18,8 @@ from app_framework.olap.definition import (
 from app_framework.olap.reading_dimensions import DimensionReader
 from app_framework.olap.reading_measures import MeasureReader
 from app_framework.olap.shapes import TEXTS, ShapeReader, lacks
+
+CUBE_KEYS = ("auto", "dimensions", "measures", "aggregates", *TEXTS)
 
 
 def read_model(
@@ -74,10 +77,10 @@ class ModelReader(ShapeReader):
         if document == "auto":
             document = {"auto": True}
         if not isinstance(document, Mapping):
-            text = "a cube is `auto`, or a mapping with the keys auto, dimensions, measures, caption, description."
+            text = f"a cube is `auto`, or a mapping with the keys {', '.join(CUBE_KEYS)}."
             self.add(path, "INVALID_SHAPE", text)
             return None
-        entries = self.mapping(document, path, "a cube", ("auto", "dimensions", "measures", *TEXTS))
+        entries = self.mapping(document, path, "a cube", CUBE_KEYS)
         dimensions = self.entries(entries, "dimensions", path)
         measures = self.entries(entries, "measures", path)
         auto = self.flag(entries, "auto", path)
@@ -98,7 +101,20 @@ class ModelReader(ShapeReader):
             self.text(entries, "description", path),
             frozenset(name for name, measure in read.items() if measure is None),
             auto,
+            self._aggregates(entries, (*path, "aggregates")),
         )
+
+    def _aggregates(self, entries: Mapping[str, object], path: ConfigurationPath) -> AggregatesDefinition:
+        value = entries.get("aggregates", "auto")
+        if value in ("auto", "none"):
+            return AggregatesDefinition(path, automatic=value == "auto")
+        lists = value if isinstance(value, list | tuple) else ()
+        levels = tuple(tuple(each) for each in lists if isinstance(each, list | tuple) and each)
+        if not lists or len(levels) < len(lists) or not all(isinstance(name, str) for each in levels for name in each):
+            text = "`aggregates` is `auto`, `none`, or a list of lists of levels: `[[month, shop], [item]]`."
+            self.add(path, "INVALID_SHAPE", text)
+            return AggregatesDefinition(path)
+        return AggregatesDefinition(path, automatic=False, levels=levels)
 
     def catalog(self, name: str, document: object, path: ConfigurationPath) -> CatalogDefinition | None:
         """Return a catalog."""

@@ -11,6 +11,7 @@ from app_framework.database.expression import UnknownNameError
 from app_framework.database.sql import quote
 from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import INVALID_QUERY, QueryProblem
+from app_framework.olap.facts import BaseRows
 from app_framework.olap.join import Join, JoinTree, Path
 from app_framework.olap.model import CubeModel
 from app_framework.olap.plan import QueryPlan, plan_cell
@@ -93,7 +94,7 @@ def write_rows(plan: RowPlan) -> Statement:
 
 
 def _write(plan: RowPlan, select: str, joins: Sequence[Join]) -> Statement:
-    where = ConditionWriter(plan.cell.tree)
+    where = ConditionWriter(BaseRows(plan.cell.tree))
     lines = [f"SELECT {select}" if not select.startswith("\n") else f"SELECT{select}"]
     lines.append(f"FROM {plan.cell.tree.from_clause(joins)}")
     conditions = [where.write(condition) for condition in plan.cell.conditions]

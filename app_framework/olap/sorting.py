@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app_framework.database.sql import quote
 from app_framework.olap.dimension import Level
+from app_framework.olap.facts import Facts
 
 
 def sort_key(name: str) -> str:
@@ -13,7 +14,9 @@ def sort_key(name: str) -> str:
     return f"#order {name}"
 
 
-def sort_key_columns(levels: Sequence[tuple[str, Level]], expressions: Sequence[str], *, grouped: bool) -> list[str]:
+def sort_key_columns(
+    levels: Sequence[tuple[str, Level]], expressions: Sequence[str], facts: Facts, *, grouped: bool
+) -> list[str]:
     """Write the sort keys of the levels that have one, as columns beside aggregates.
 
     A member has one key, so any of its rows tells it; where a level is rolled up, `grouped`, there is none.
@@ -21,12 +24,13 @@ def sort_key_columns(levels: Sequence[tuple[str, Level]], expressions: Sequence[
     Args:
         levels: what is grouped by, with its name among the cells.
         expressions: the SQL of each.
+        facts: what is aggregated.
         grouped: whether rows of totals stand among the cells.
     """
     columns = []
     for (name, level), sql in zip(levels, expressions, strict=True):
         if level.order.key:
-            value = f"min({level.order.row_key(sql)})"
+            value = f"min({facts.sort_key(level, sql)})"
             value = f"CASE WHEN GROUPING({sql}) = 0 THEN {value} END" if grouped else value
             columns.append(f"{value} AS {quote(sort_key(name))}")
     return columns

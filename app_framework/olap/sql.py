@@ -53,7 +53,7 @@ class _Writer:
     """One plan on its way to SQL."""
 
     def __init__(self, plan: QueryPlan, rows_max: int | None, counted: bool) -> None:
-        self._where = ConditionWriter(plan.tree)
+        self._where = ConditionWriter(plan.facts_of(Frame(plan.keys)))
         self.grouped = plan.totals != "none" and bool(plan.keys)
         self._plan = plan
         self._rows_max = rows_max
@@ -70,31 +70,33 @@ class _Writer:
         if self._plan.calculations is None:
             return f"WITH cells AS{' MATERIALIZED' if twice else ''} (\n{indented(self._cells())}\n)\n{self._outer()}"
         taken = [join.table.name for join in self._plan.tree.joins.values()]
-        stages = StageWriter(self._plan.calculations, self._where, self._source_of, taken)
+        stages = StageWriter(self._plan.calculations, self._where, self._plan.facts_of, self._source_of, taken)
         tables, self._source = stages.write(2 if twice else 1)
         return f"WITH {', '.join(tables)}\n{self._outer()}"
 
     def _cells(self) -> str:
         """Write the aggregation: one row per combination of members, and per total."""
         plan = self._plan
-        keys = key_expressions(plan.keys)
+        frame = Frame(plan.keys)
+        facts = plan.facts_of(frame)
+        keys = key_expressions(plan.keys, facts)
         columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(plan.keys, keys, strict=True)]
-        columns += sort_key_columns([(key.name, key.level) for key in plan.keys], keys, grouped=self.grouped)
-        columns += [f"{aggregate.sql} AS {quote(aggregate.name)}" for aggregate in plan.aggregates]
+        columns += sort_key_columns([(key.name, key.level) for key in plan.keys], keys, facts, grouped=self.grouped)
+        columns += [f"{facts.measure(aggregate)} AS {quote(aggregate.name)}" for aggregate in plan.aggregates]
         if self.grouped:
             # GROUPING reads its arguments from the highest bit down; bit i of an answer is level i.
             columns.append(f"GROUPING({', '.join(reversed(keys))}) AS {quote(GROUPING)}")
         if not plan.keys and not plan.aggregates:
             columns.append(f"count(*) AS {quote(ROWS)}")  # a formula over constants still has its one row
-        conditions = [self._where.write(condition) for condition in plan.conditions]
-        group_by = self._grouping_sets(keys) if keys else ""
-        return select_cells(columns, plan.tree.from_clause(plan.joins), conditions, group_by)
+        source, conditions = self._source_of(frame)
+        return select_cells(columns, source, conditions, self._grouping_sets(keys) if keys else "")
 
     def _source_of(self, frame: Frame) -> tuple[str, list[str]]:
         """Write what a frame is aggregated from: only the tables that it reads itself."""
-        plan = self._plan
-        conditions = [] if frame.everything else [self._where.write(condition) for condition in plan.conditions]
-        return plan.tree.from_clause(plan.joins_of(frame)), conditions
+        plan, facts = self._plan, self._plan.facts_of(frame)
+        where = self._where.over(facts)
+        conditions = [] if frame.everything else [where.write(condition) for condition in plan.conditions]
+        return facts.source(join.path for join in plan.joins_of(frame)), conditions
 
     def _grouping_sets(self, keys: Sequence[str]) -> str:
         if self._plan.totals == "all":
@@ -128,10 +130,12 @@ class _Writer:
         plan = self._plan
         parts = [quote(GROUPING)] if self.grouped else []
         levels = {key.name: key.level for key in plan.keys}
+        # A number after ORDER BY would be the place of a column; what is the same everywhere sorts nothing.
+        constants = {formula.name for formula in plan.formulas if not formula.uses}
         for order in plan.order:
             if order.by in levels:
                 parts += in_level_order(order.by, levels[order.by], reverse=order.descending)
-            else:
+            elif order.by not in constants:
                 parts.append(f"{self._sorted_by(order.by)}{' DESC' if order.descending else ''} NULLS LAST")
         parts += [term for name, level in levels.items() for term in in_level_order(name, level)]
         return ", ".join(parts)

@@ -27,6 +27,7 @@ from app_framework.olap.calculation import (
 )
 from app_framework.olap.cells import GROUPING, indented, key_expressions, listed, select_cells
 from app_framework.olap.condition import Condition
+from app_framework.olap.facts import Facts
 from app_framework.olap.frames import CalculationPlan, Frame, View
 from app_framework.olap.joining import cell_join, finer_join, member_joins, members_before
 from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure
@@ -57,13 +58,22 @@ class StageWriter:
     Args:
         plan: what has to be computed.
         where: what writes conditions, and keeps their values in the order of the text.
-        source: what a frame is aggregated from.
+        facts: the rows that a frame is aggregated from.
+        source: their SQL.
         taken: the names that tables of the statement may not have, those of the database.
     """
 
-    def __init__(self, plan: CalculationPlan, where: ConditionWriter, source: Source, taken: Iterable[str]) -> None:
+    def __init__(
+        self,
+        plan: CalculationPlan,
+        where: ConditionWriter,
+        facts: Callable[[Frame], Facts],
+        source: Source,
+        taken: Iterable[str],
+    ) -> None:
         self._plan = plan
         self._where = where
+        self._facts = facts
         self._source = source
         self._taken = {name.casefold() for name in taken}
         self._contexts = {context: i for i, context in enumerate(plan.contexts)}
@@ -129,13 +139,14 @@ class StageWriter:
         if frame in self._cells_of:
             return self._cells_of[frame]
         needs = self._plan.frames[frame]
-        keys = key_expressions(frame.keys)
+        facts = self._facts(frame)
+        keys = key_expressions(frame.keys, facts)
         sets = sorted(needs.groupings)
         details = sets == [0]
         columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(frame.keys, keys, strict=True)]
-        columns += sort_key_columns([(key.name, key.level) for key in frame.keys], keys, grouped=not details)
+        columns += sort_key_columns([(key.name, key.level) for key in frame.keys], keys, facts, grouped=not details)
         columns += [
-            f"{self._aggregate(measure, context)} AS {quote(self._column(context, name))}"
+            f"{self._aggregate(measure, context, facts)} AS {quote(self._column(context, name))}"
             for (context, name), measure in needs.aggregates.items()
         ]
         if not frame.keys and not needs.aggregates:
@@ -147,13 +158,13 @@ class StageWriter:
         self._cells_of[frame] = self._table("cells", select_cells(columns, source, conditions, group_by))
         return self._cells_of[frame]
 
-    def _aggregate(self, measure: AggregateMeasure, context: Sequence[Condition]) -> str:
+    def _aggregate(self, measure: AggregateMeasure, context: Sequence[Condition], facts: Facts) -> str:
         if not context:
-            return measure.sql
-        before = len(self._where.parameters)
-        condition = " AND ".join(self._where.write(condition) for condition in context)
+            return facts.measure(measure)
+        before, where = len(self._where.parameters), self._where.over(facts)
+        condition = " AND ".join(where.write(condition) for condition in context)
         bound = self._where.parameters[before:]
-        sql, times = measure.filtered(condition)
+        sql, times = facts.filtered(measure, condition)
         # An aggregation may write its argument several times, and the values are bound as often.
         self._where.parameters[before:] = bound * times
         return sql

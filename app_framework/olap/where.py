@@ -11,8 +11,8 @@ from itertools import groupby
 from app_framework.database.datatype import DataType
 from app_framework.olap.condition import AnyPath, Condition, FirstMember, Predicate, Slice
 from app_framework.olap.dimension import Level
+from app_framework.olap.facts import Facts
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
-from app_framework.olap.join import JoinTree
 from app_framework.olap.member import member_fits
 from app_framework.olap.ordering import NATURAL
 
@@ -23,13 +23,21 @@ LIST_LONG = 20
 class ConditionWriter:
     """Writes the conditions of one statement.
 
+    Args:
+        facts: the rows that they are on.
+        parameters: the values bound before, where others write the same statement.
+
     Attributes:
         parameters: the bound values, in the order of their question marks.
     """
 
-    def __init__(self, tree: JoinTree) -> None:
-        self.parameters: list[object] = []
-        self._tree = tree
+    def __init__(self, facts: Facts, parameters: list[object] | None = None) -> None:
+        self.parameters: list[object] = [] if parameters is None else parameters
+        self._facts = facts
+
+    def over(self, facts: Facts) -> ConditionWriter:
+        """Return the writer of conditions on other rows of the same statement."""
+        return ConditionWriter(facts, self.parameters)
 
     def write(self, condition: Condition) -> str:
         """Return a condition as SQL."""
@@ -42,34 +50,34 @@ class ConditionWriter:
         return self._predicate(condition)
 
     def _predicate(self, predicate: Predicate) -> str:
-        level, filter_ = predicate.level, predicate.filter
+        level, filter_, sql = predicate.level, predicate.filter, self._facts.level(predicate.level)
         if isinstance(filter_, In):
             return self._in(level, filter_.members)
         if isinstance(filter_, NotIn):
             return self._not_in(level, filter_.members)
         if isinstance(filter_, StartsWith):
-            return f"starts_with({level.sql}, {self._bind(filter_.prefix)})"
+            return f"starts_with({sql}, {self._bind(filter_.prefix)})"
         return self._between(level, filter_)
 
     def _in(self, level: Level, members: Sequence[object]) -> str:
-        possible = list(_possible(level.type, members))
+        possible, sql = list(_possible(level.type, members)), self._facts.level(level)
         parts = []
         if len(possible) == 1:
-            parts.append(f"{level.sql} = {self._bind(possible[0])}")
+            parts.append(f"{sql} = {self._bind(possible[0])}")
         elif possible:
-            parts.append(f"{level.sql} IN ({self._list(level.type, possible)})")
+            parts.append(f"{sql} IN ({self._list(level.type, possible)})")
         if None in members:
-            parts.append(f"{level.sql} IS NULL")
+            parts.append(f"{sql} IS NULL")
         if len(parts) == 2:
             return f"({' OR '.join(parts)})"
         return parts[0] if parts else "false"
 
     def _not_in(self, level: Level, members: Sequence[object]) -> str:
-        possible = list(_possible(level.type, members))
-        listed = f"{level.sql} NOT IN ({self._list(level.type, possible)})" if possible else "true"
+        possible, sql = list(_possible(level.type, members)), self._facts.level(level)
+        listed = f"{sql} NOT IN ({self._list(level.type, possible)})" if possible else "true"
         if None in members:
-            return f"({listed} AND {level.sql} IS NOT NULL)"
-        return f"({listed} OR {level.sql} IS NULL)" if possible else "true"
+            return f"({listed} AND {sql} IS NOT NULL)"
+        return f"({listed} OR {sql} IS NULL)" if possible else "true"
 
     def _list(self, kind: DataType, members: Sequence[object]) -> str:
         if len(members) <= LIST_LONG:
@@ -77,11 +85,11 @@ class ConditionWriter:
         return f"SELECT {self._array(kind, members)}"
 
     def _between(self, level: Level, bounds: Between) -> str:
-        parts = []
+        parts, sql = [], self._facts.level(level)
         if bounds.low is not None:
-            parts.append(f"{level.sql} >= {self._bind(_clamped(level.type, bounds.low))}")
+            parts.append(f"{sql} >= {self._bind(_clamped(level.type, bounds.low))}")
         if bounds.high is not None:
-            parts.append(f"{level.sql} <= {self._bind(_clamped(level.type, bounds.high))}")
+            parts.append(f"{sql} <= {self._bind(_clamped(level.type, bounds.high))}")
         return f"({' AND '.join(parts)})"
 
     def _any_path(self, condition: AnyPath) -> str:
@@ -105,16 +113,17 @@ class ConditionWriter:
             f"{self._array(level.type, members)} AS m{i}"
             for i, (level, members) in enumerate(zip(levels, columns, strict=True))
         ]
-        same = " AND ".join(f"paths.m{i} IS NOT DISTINCT FROM {level.sql}" for i, level in enumerate(levels))
+        own = map(self._facts.level, levels)
+        same = " AND ".join(f"paths.m{i} IS NOT DISTINCT FROM {sql}" for i, sql in enumerate(own))
         return f"EXISTS (SELECT 1 FROM (SELECT {', '.join(arrays)}) AS paths WHERE {same})"
 
     def _first_member(self, level: Level) -> str:
-        order = level.order
-        source = self._tree.from_clause(self._tree.needed(level.joins | order.joins)).replace("\n", " ")
+        order, sql = level.order, self._facts.level(level)
+        source = self._facts.source(level.joins | order.joins).replace("\n", " ")
         if order == NATURAL:
-            return f"{level.sql} IS NOT DISTINCT FROM (SELECT min({level.sql}) FROM {source})"
-        terms = ", ".join(order.terms(level.sql, order.row_key(level.sql)))
-        return f"{level.sql} IS NOT DISTINCT FROM (SELECT {level.sql} FROM {source} ORDER BY {terms} LIMIT 1)"
+            return f"{sql} IS NOT DISTINCT FROM (SELECT min({sql}) FROM {source})"
+        terms = ", ".join(order.terms(sql, self._facts.sort_key(level, sql)))
+        return f"{sql} IS NOT DISTINCT FROM (SELECT {sql} FROM {source} ORDER BY {terms} LIMIT 1)"
 
     def _bind(self, value: object) -> str:
         self.parameters.append(_bindable(value))

@@ -62,6 +62,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("web",),
     "nats": ("messaging.nats_bus",),
     "orjson": ("web",),
+    "numpy": ("olap.tiles",),
     "packaging": ("boot", "cli"),
     "pandas": ("client.frames",),
     "polars": ("client.frames",),

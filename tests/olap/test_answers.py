@@ -76,6 +76,14 @@ def test_a_null_member_is_told_from_a_total_by_grouping(tmp_path: Path) -> None:
         assert answer.grouping == [0, 0, 2, 2, 3]
 
 
+def test_a_constant_formula_sorts_nothing(tmp_path: Path) -> None:
+    """Its number is not the place of a column."""
+    measures = {"one": {"formula": "1"}, "seven": {"formula": "7"}, "n": {"count": "*"}}
+    with opened({"x": "varchar"}, "b\na\nb\n", {"X": ["x"]}, measures, tmp_path) as cube:
+        order = [{"by": "one", "descending": True}, {"by": "seven"}]
+        assert ask(cube, measures=["one", "seven"], levels=["x"], order=order) == [("a", 1, 7), ("b", 1, 7)]
+
+
 def test_two_levels_over_one_column_roll_up_one_after_the_other(tmp_path: Path) -> None:
     """A subtotal rolls up the second and keeps the first, though they read the same."""
     with opened({"x": "bigint"}, "1\n2\n", {"A": ["x"], "B": ["x"]}, {"n": {"count": "*"}}, tmp_path) as cube:

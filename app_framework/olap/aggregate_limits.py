@@ -1,0 +1,26 @@
+"""What the aggregates of a cube may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateLimits:
+    """The bounds of the aggregates of one cube.
+
+    Args:
+        rows_min: a base table with fewer rows is read as it is.
+        share_max: the largest part of the rows of the base table that one aggregate may have groups.
+        rows_max: how many groups all of them may have together.
+        questions: after so many questions that had to read rows it is considered again what to keep.
+        floor_rows: reading fewer groups than these is no faster: the engine needs the time for anything.
+        later_rows_max: so many rows that came later are grouped with an aggregate when it is asked; more are merged.
+    """
+
+    rows_min: int = 200_000
+    share_max: float = 0.05
+    rows_max: int = 2_000_000
+    questions: int = 50
+    floor_rows: int = 60_000
+    later_rows_max: int = 20_000

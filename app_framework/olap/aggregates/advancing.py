@@ -1,0 +1,105 @@
+"""From the aggregate of one version to that of a later one: only what changed is read, where that is known; pure.
+
+Rows that were added make groups that merge with those that are kept. Where rows left, the groups that they were in are
+made anew: an extreme cannot be taken back, nor what a sum of doubles has lost. Where a referred table changed, rows may
+have moved between groups, and all are made anew.
+"""
+
+# ruff: noqa: S608 - names are quoted, values are bound
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from app_framework.database.history import TableChanges, rows_lost, rows_since
+from app_framework.database.sql import names, quote
+from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
+from app_framework.olap.aggregates.rewriting import KEPT, groups_of_groups, groups_of_rows
+from app_framework.olap.facts import BaseRows
+from app_framework.olap.join import JoinTree
+
+TOUCHED = quote("#touched")
+
+
+class Step(Enum):
+    """What lies between an aggregate and a version."""
+
+    NONE = "the aggregate is of that version"
+    MERGE = "rows came"
+    RENEW = "rows left"
+    REBUILD = "rows may be in other groups"
+    BACK = "the version is older"
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a question of that version can be answered from the aggregate, and from what came later."""
+        return self in (Step.NONE, Step.MERGE)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether questions of that version have to be answered from rows until the aggregate is advanced."""
+        return self in (Step.RENEW, Step.REBUILD)
+
+
+def step_to(
+    version: int, aggregate: Aggregate, tree: JoinTree, changes: Callable[[str], TableChanges], oldest: int = 0
+) -> Step:
+    """Return what lies between an aggregate and a version of master.
+
+    Args:
+        version: where to.
+        aggregate: from where.
+        tree: of its cube.
+        changes: what commits did to a table, those included that nobody sees yet.
+        oldest: the oldest version that is kept.
+    """
+    if aggregate.version >= version:
+        return Step.NONE if aggregate.version == version else Step.BACK
+    if any(changes(table).last > aggregate.version for table in aggregate.shape.tables(tree)):
+        return Step.REBUILD
+    base = changes(tree.base.name)
+    if base.removed > aggregate.version:
+        return Step.RENEW if aggregate.version >= oldest else Step.REBUILD
+    if base.added <= aggregate.version:
+        return Step.NONE
+    # A commit is being made: whether others came before it is not known here.
+    return Step.MERGE if base.added <= version else Step.BACK
+
+
+def groups_later(aggregate: Aggregate, tree: JoinTree) -> str:
+    """Return the SQL of the groups of the rows that came after an aggregate was made."""
+    return groups_of_rows(aggregate.shape, tree.at({tree.base.name: rows_since(tree.base, aggregate.version)}))
+
+
+def write_step(step: Step, aggregate: Aggregate, tree: JoinTree) -> str:
+    """Return the SQL of the aggregate after a step."""
+    shape, columns = aggregate.shape, names(aggregate.shape.columns)
+    if step is Step.MERGE:
+        both = f"(SELECT {columns} FROM {aggregate.table} UNION ALL {groups_later(aggregate, tree)})"
+        return groups_of_groups(shape, both)
+    if step is Step.RENEW:
+        touched = _touched(aggregate, tree)
+        own = _same([f"{KEPT}.{quote(level.full_name)}" for level in shape.levels], shape)
+        rows = _same([level.sql for level in shape.levels], shape)
+        return (
+            f"WITH {TOUCHED} AS ({touched})"
+            f" SELECT {columns} FROM {aggregate.table} AS {KEPT} ANTI JOIN {TOUCHED} ON {own}"
+            f" UNION ALL {groups_of_rows(shape, tree, f' SEMI JOIN {TOUCHED} ON {rows}')}"
+        )
+    return groups_of_rows(shape, tree)
+
+
+def _touched(aggregate: Aggregate, tree: JoinTree) -> str:
+    """Return the SQL of the groups that rows came to or left."""
+    changed = f"({rows_since(tree.base, aggregate.version)} UNION ALL {rows_lost(tree.base, aggregate.version)})"
+    levels = aggregate.shape.levels
+    columns = ", ".join(f"{level.sql} AS {quote(level.full_name)}" for level in levels)
+    paths = {path for level in levels for path in level.joins}
+    source = BaseRows(tree.at({tree.base.name: changed})).source(paths).replace("\n", " ")
+    return f"SELECT DISTINCT {columns} FROM {source}"
+
+
+def _same(keys: list[str], shape: AggregateShape) -> str:
+    pairs = zip(keys, shape.levels, strict=True)
+    return " AND ".join(f"{sql} IS NOT DISTINCT FROM {TOUCHED}.{quote(level.full_name)}" for sql, level in pairs)

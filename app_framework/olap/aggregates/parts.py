@@ -1,0 +1,100 @@
+"""What is kept of a measure for each group of rows, how that of several groups merges, and how an answer is made of it.
+
+| aggregation                       | parts         | merged by    | answer               |
+| --------------------------------- | ------------- | ------------ | -------------------- |
+| sum, sum_product, square_sum, …   | sum           | sum          | the sum              |
+| count                             | count         | sum          | the sum, 0 of none   |
+| avg                               | sum, count    | sum, sum     | sum / count          |
+| min, max, single_value            | min, max      | min, max     | min, max, both       |
+| variance, stddev                  | Welford state | combine_aggr | finalize             |
+| product                           | product       | product      | the product          |
+| first, last                       | value, by     | the extreme  | the value            |
+
+Sums of integers are kept in 128 bits, as the engine makes them: a part never overflows where the answer would not.
+What is kept of the others, distinct counts and medians, would be the values themselves: they are answered from rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app_framework.database.datatype import BIGINT
+from app_framework.olap.aggregation import AGGREGATIONS
+from app_framework.olap.measure import AggregateMeasure
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A number that is kept for a group of rows.
+
+    Args:
+        name: what it is, for a column.
+        sql: its SQL over rows; parts of several measures with the same SQL are one.
+        merge: its SQL over groups: `{0}` is the column of the part, `{1}` that of `beside`, `{where}` a filter.
+        beside: the SQL of another part that merging reads.
+    """
+
+    name: str
+    sql: str
+    merge: str
+    beside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is kept of a measure.
+
+    Args:
+        each: the parts.
+        answer: the SQL of the measure over its merged parts `{0}`, `{1}`.
+    """
+
+    each: tuple[Part, ...]
+    answer: str = "{0}"
+
+
+ROWS = Part("rows", "count(*)", "sum({0}){where}")
+"""The part of every aggregate: how many rows a group has."""
+
+_COUNTED = "coalesce(CAST({0} AS BIGINT), 0)"
+
+
+def parts_of(measure: AggregateMeasure) -> Parts | None:
+    """Return what is kept of a measure, None where that would be the values themselves, or is not known."""
+    if not measure.arguments:
+        return Parts((ROWS,), _COUNTED)
+    aggregation = measure.aggregation
+    if aggregation.term is None or AGGREGATIONS.get(aggregation.name) is not aggregation:
+        return None
+    terms = [aggregation.term(argument) for argument in measure.arguments]
+    return _parts(aggregation.name, aggregation.parts, terms, whole=measure.type == BIGINT)
+
+
+def _parts(name: str, parts: tuple[str, ...], terms: list[str], *, whole: bool) -> Parts:
+    term = terms[0]
+    total, counted = _plain("sum", term), Part("count", f"count({term})", "sum({0}){where}")
+    if parts == ("sum",):
+        return Parts((total,), "CAST({0} AS BIGINT)" if whole else "{0}")
+    if parts == ("count",):
+        return Parts((counted,), _COUNTED)
+    if parts == ("sum", "count"):
+        return Parts((total, counted), "CAST({0} AS DOUBLE) / nullif({1}, 0)")
+    if parts == ("count", "mean", "m2"):
+        state = Part("variance", f"var_samp({term}) EXPORT_STATE", "combine_aggr({0}){where}")
+        return Parts((state,), "sqrt(finalize({0}))" if name == "stddev" else "finalize({0})")
+    if parts == ("value", "by"):
+        return _at_extreme("min" if name == "first" else "max", *terms)
+    answer = "CASE WHEN {0} = {1} THEN {0} END" if len(parts) == 2 else "{0}"
+    return Parts(tuple(_plain(part, term) for part in parts), answer)
+
+
+def _plain(function: str, term: str) -> Part:
+    return Part(function, f"{function}({term})", f"{function}({{0}}){{where}}")
+
+
+def _at_extreme(extreme: str, value: str, by: str) -> Parts:
+    known = f"FILTER (WHERE {value} IS NOT NULL AND {by} IS NOT NULL)"
+    key = Part("by", f"{extreme}({by}) {known}", f"{extreme}({{0}}){{where}}")
+    # Of several rows, and then of several groups, with the same key the extreme value counts: the answer stays one.
+    of_rows = f"arg_{extreme}({value}, row({by}, {value})) {known}"
+    return Parts((Part("value", of_rows, f"arg_{extreme}({{0}}, row({{1}}, {{0}})){{where}}", key.sql), key))
