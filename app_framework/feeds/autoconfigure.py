@@ -43,9 +43,15 @@ class Feeds(Lifecycle):
         self.feeds = tuple(feeds)
 
     async def start(self) -> None:
-        """Begin all of them."""
-        for feed in self.feeds:
-            await feed.start()
+        """Begin all of them, or none."""
+        begun: list[Feed] = []
+        try:
+            for feed in self.feeds:
+                await feed.start()
+                begun.append(feed)
+        except BaseException:
+            await asyncio.gather(*(feed.stop() for feed in begun))
+            raise
 
     async def stop(self) -> None:
         """End all of them; each finishes the commit under way."""

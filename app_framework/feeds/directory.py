@@ -16,7 +16,7 @@ from typing import Literal
 
 from app_framework.database.changes import Commit, OnError
 from app_framework.database.database import Database
-from app_framework.database.errors import InvalidRowsError, RowProblem
+from app_framework.database.errors import InvalidRowsError, RowProblem, TooManyCommitsError
 from app_framework.database.receipt import Receipt
 from app_framework.database.schema import TableSchema
 from app_framework.errors import FrameworkError, UserError
@@ -99,6 +99,8 @@ class DirectoryFeed:
             try:
                 await self._look()
                 self.state.problem = None
+            except TooManyCommitsError as error:
+                _logger.debug("feed %s: %s", self.name, error)  # being busy is no fault
             except Exception as error:
                 self._report(error)
             with suppress(TimeoutError):

@@ -124,7 +124,6 @@ class SubjectFeed:
             InvalidSubjectError: nobody can send there.
             DisconnectedError: the messenger is closed.
         """
-        self._task = asyncio.create_task(self._run(), name=f"feed {self.name}")
         self._service = await self._messenger.serve(
             self.subject,
             self._arrive,
@@ -132,6 +131,7 @@ class SubjectFeed:
             concurrency_max=self._rules.messages_max + BEYOND,
             waiting_max=0,
         )
+        self._task = asyncio.create_task(self._run(), name=f"feed {self.name}")
 
     async def stop(self) -> None:
         """Take no further message, commit those that wait, and return."""
@@ -240,8 +240,7 @@ class SubjectFeed:
                     inserts, on_error=rules.on_error, timeout_s=rules.commit_timeout_s
                 )
                 commit = await ticket.wait()
-            except TooManyCommitsError as error:
-                self.state.problem = str(error)
+            except TooManyCommitsError:  # being busy is no fault; meanwhile messages wait, as many as may
                 await asyncio.sleep(RETRY_S)
                 continue
             except (UserError, FrameworkError) as error:

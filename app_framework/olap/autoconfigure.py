@@ -32,7 +32,7 @@ from app_framework.errors import UserError
 from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.health import AggregatesEndpoint, CubesHealth
 from app_framework.olap.manager import Manager
-from app_framework.olap.modeler import Modeler
+from app_framework.olap.modeler import ModelChange, Modeler
 from app_framework.olap.properties import OlapProperties
 
 
@@ -76,10 +76,9 @@ class CubesEndpoint(Endpoint):
     id = "cubes"
     writable = True
 
-    def __init__(self, manager: Manager, environment: Environment, events: Events) -> None:
+    def __init__(self, manager: Manager, environment: Environment) -> None:
         self._manager = manager
         self._environment = environment
-        self._events = events
 
     def read(self, request: EndpointRequest) -> EndpointResponse:
         """Answer with the fingerprint of each cube's model: it changes with the model."""
@@ -101,8 +100,6 @@ class CubesEndpoint(Endpoint):
             raise ModelRefusedError(error.problems) from None
         except ModelError as error:
             raise ModelRefusedError(located(error, environment)) from None
-        if change:
-            await self._events.publish(change)
         told = {"added": change.added, "changed": change.changed, "removed": change.removed}
         return EndpointResponse({what: list(names) for what, names in told.items()})
 
@@ -173,9 +170,15 @@ class OlapAutoConfiguration:
         )
 
     @bean(on_component(Manager))
-    def cubes_endpoint(self, manager: Manager, environment: Environment, events: Events) -> CubesEndpoint:
-        """The models of the cubes, and the way to change them without a restart."""
-        return CubesEndpoint(manager, environment, events)
+    async def cubes_endpoint(self, manager: Manager, environment: Environment, events: Events) -> CubesEndpoint:
+        """The models of the cubes, and the way to change them without a restart; every change becomes an event."""
+        loop = asyncio.get_running_loop()
+
+        def announce(change: ModelChange) -> None:
+            asyncio.run_coroutine_threadsafe(events.publish(change), loop)
+
+        manager.listen(announce)
+        return CubesEndpoint(manager, environment)
 
     @bean(on_component(Manager))
     def cubes_health(self, manager: Manager) -> CubesHealth:

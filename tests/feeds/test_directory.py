@@ -6,7 +6,8 @@ import asyncio
 import io
 import json
 import os
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,11 @@ class Shop:
         self.incoming.mkdir(exist_ok=True)
         (folder / "application.yml").write_text(MODEL % more)
 
-    def run(self, work: Work) -> None:
+    def run(self, work: Work, properties: Mapping[str, object] | None = None) -> None:
         """Run the node while some work is done with it."""
 
         async def running() -> None:
-            async with RUNNER.directory(self.folder).start() as context:
+            async with RUNNER.directory(self.folder).properties(properties or {}).start() as context:
                 await work(context)
 
         asyncio.run(running())
@@ -249,6 +250,29 @@ def test_what_is_in_the_way_is_told_and_tried_again(tmp_path: Path) -> None:
         assert rows(context) == [(1, None)]
 
     shop.run(work)
+
+
+def test_being_busy_is_no_fault(shop: Shop) -> None:
+    """The line of commits is full for a while; the file waits."""
+    gate = threading.Event()
+
+    def held() -> Iterator[dict[str, object]]:
+        gate.wait(60)
+        yield {"id": 7}
+
+    async def work(context: ApplicationContext) -> None:
+        (feed,) = context[Feeds].feeds
+        first = context[Database].submit_commit([Insert("sales", held())])
+        shop.put("1.csv", "id\n1\n")
+        await until(lambda: feed.state.waiting)
+        health = await context[FeedsHealth].health()
+        gate.set()
+        assert str(health.status) == "UP"
+        await first.wait()
+        await shop.emptied()
+        assert (rows(context), feed.state.problem) == ([(1, None), (7, None)], None)
+
+    shop.run(work, {"database.commit-queue-size": 0})
 
 
 def test_a_stop_waits_for_the_commit_under_way(shop: Shop) -> None:
