@@ -155,6 +155,15 @@ class Cube:
         """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
         return self.aggregates.advise().result()
 
+    def is_of(self, model: CubeModel) -> bool:
+        """Tell whether the cube answers and keeps as a model says."""
+        return self.fingerprint == fingerprint(model) and self.model.keeping == model.keeping
+
+    def close(self) -> None:
+        """Let go of what is kept for questions; those that run are answered, and so are later ones, from the rows."""
+        if self._aggregates is not None:
+            self._aggregates.close()
+
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
         if query is None or query.version is None:
@@ -574,14 +583,15 @@ def build_cubes(
     """Return the cubes of a model; from now on commits keep to what it relies on.
 
     Problems found before, when the definitions were read, are given as `known` and reported with the new ones. Of what
-    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on.
+    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on; one of them
+    that is as it was stays the same cube, so that whoever holds it goes on with what it knows.
 
     Raises:
         ModelError: with every problem of every cube.
     """
     from app_framework.olap.building import ModelBuilder
 
-    definitions, known = tuple(definitions), tuple(known)
+    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
     old = frozenset(promise for cube in replaced for promise in cube.model.promises)
     while True:
         seen = database.version
@@ -593,7 +603,13 @@ def build_cubes(
         # A commit may have come meanwhile after which the model is not true; then looking again tells why.
         if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
             break
-    return [Cube(model, database, node=node, rows_max=rows_max, limits=limits) for model in models]
+    before = {cube.name: cube for cube in replaced}
+    return [
+        same
+        if (same := before.get(model.name)) is not None and same.is_of(model)
+        else Cube(model, database, node=node, rows_max=rows_max, limits=limits)
+        for model in models
+    ]
 
 
 def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:

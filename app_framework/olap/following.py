@@ -14,10 +14,11 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app_framework.database.listening import CommitListener
+from app_framework.database.listening import CommitListener, CommitNews
 from app_framework.errors import ServiceUnavailableError, UserError
 from app_framework.olap.cellset import CellSet
 from app_framework.olap.changes import CellChanges, changes_between, settled
@@ -43,6 +44,7 @@ from app_framework.olap.continuous import (
 )
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.manager import Manager
+from app_framework.olap.modeler import ModelChange
 from app_framework.olap.query import CubeQuery
 
 _logger = logging.getLogger(__name__)
@@ -202,6 +204,7 @@ class ContinuousQueries:
         self._sources: dict[str, _Source] = {}
         self._names = map(str, itertools.count(1))
         self._abreast = asyncio.Semaphore(ABREAST)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def questions(self) -> int:
@@ -247,6 +250,9 @@ class ContinuousQueries:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _question(self, cube: str, query: CubeQuery) -> _Question:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._manager.listen(self._model_changed)
         source = self._sources.get(cube)
         if source is None:
             listener = self._manager.cube(cube).listen()
@@ -263,6 +269,18 @@ class ContinuousQueries:
             for question in tuple(source.questions.values()) if source else ():
                 if (told := by_branch.get(question.query.branch)) is not None:
                     self._happened(question, Committed(told))
+
+    def _model_changed(self, change: ModelChange) -> None:
+        """Take note, in the thread that changed it, that cubes answer otherwise."""
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is closed: nobody follows there any more
+            self._loop.call_soon_threadsafe(self._ask_anew, (*change.added, *change.changed, *change.removed))
+
+    def _ask_anew(self, cubes: Iterable[str]) -> None:
+        for name in cubes:
+            source = self._sources.get(name)
+            for question in tuple(source.questions.values()) if source else ():
+                self._happened(question, Committed(CommitNews(question.query.branch, question.watch.version, None)))
 
     def _happened(self, question: _Question, event: Event) -> None:
         question.watch, effects = step(question.watch, event, asyncio.get_running_loop().time())

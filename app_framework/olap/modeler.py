@@ -128,8 +128,7 @@ class Modeler:
     ) -> tuple[list[Catalog], ModelChange]:
         problems = known or catalog_problems(catalogs, [cube.name for cube in definitions])
         before = {cube.name: cube for cube in self.cubes}
-        built = self._build(definitions, known=problems, replaced=self.cubes)
-        cubes = [_the_same(before.get(cube.name), cube) for cube in built]
+        cubes = self._build(definitions, known=problems, replaced=self.cubes)
         after = {cube.name: cube for cube in cubes}
         change = ModelChange(
             tuple(name for name in after if name not in before),
@@ -137,6 +136,9 @@ class Modeler:
             tuple(name for name in before if name not in after),
         )
         self.cubes, self._definitions, self._catalogs = tuple(cubes), tuple(definitions), tuple(catalogs)
+        for name, cube in before.items():
+            if after.get(name) is not cube:
+                cube.close()
         return build_catalogs(catalogs, cubes), change
 
 
@@ -166,8 +168,3 @@ def catalog_problems(definitions: Iterable[CatalogDefinition], cubes: Iterable[s
         for position, name in enumerate(definition.cubes or ())
         if name not in known
     ]  # fmt: skip
-
-
-def _the_same(before: Cube | None, cube: Cube) -> Cube:
-    """Keep a cube that is as before: whoever holds it goes on with what it knows."""
-    return before if before is not None and before.fingerprint == cube.fingerprint else cube

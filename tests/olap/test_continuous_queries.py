@@ -9,12 +9,22 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app_framework.database import Condition, Database, DatabaseLimits, Delete, Insert, Table
-from app_framework.olap import Cube, CubeDefinition, CubeQuery, Manager, build_catalogs
+from app_framework.olap import (
+    Cube,
+    CubeDefinition,
+    CubeQuery,
+    Manager,
+    Modeler,
+    UnknownCubeError,
+    build_catalogs,
+    read_model,
+)
 from app_framework.olap.errors import QueryError
 from app_framework.olap.following import ContinuousQueries, Follow, FollowLimits, Told, Trouble
 
@@ -35,6 +45,8 @@ SALES = CubeDefinition.of(
         "share": {"share": "lines", "hierarchy": "Item"},
     },
 )
+
+DOUBLED = CubeDefinition.of("sales", base="sales", dimensions={"Item": ["item"]}, measures={"total": {"sum": "2 * n"}})
 
 
 @pytest.fixture
@@ -314,3 +326,24 @@ def test_what_is_wrong_with_a_question_is_told_at_once(cube: Cube) -> None:
         assert desk.queries.questions == 0
 
     following(cube, story)
+
+
+def test_another_model_is_asked_anew(database: Database) -> None:
+    """The same question is answered by the model that is there now; when the cube is gone, that is told."""
+    modeler = Modeler(database, [SALES])
+    manager = Manager(modeler.apply(read_model({}, {}))[0], modeler=modeler)
+    sell(database, "tea", 3)
+
+    async def told() -> None:
+        queries, reader = ContinuousQueries(manager, FollowLimits(pace_s=0.0)), Reader()
+        try:
+            reader.follow = queries.follow("sales", CubeQuery(measures=["total"]), reader.take)
+            await reader.until(lambda: reader.rows == [(3, 0)])
+            await manager.replace(replace(SALES, measures=DOUBLED.measures))
+            await reader.until(lambda: reader.rows == [(6, 0)])
+            await manager.remove("sales")
+            await reader.until(lambda: any(isinstance(error, UnknownCubeError) for error in reader.troubles))
+        finally:
+            await queries.close()
+
+    asyncio.run(told())

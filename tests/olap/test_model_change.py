@@ -11,6 +11,7 @@ import pytest
 
 from app_framework.database import Database, DatabaseLimits, Insert, InvalidRowsError, Table
 from app_framework.olap import (
+    Cube,
     CubeDefinition,
     CubeQuery,
     Drillthrough,
@@ -232,3 +233,18 @@ def test_the_cubes_of_a_manager_without_a_modeler_are_fixed(manager: Manager) ->
     with pytest.raises(FixedModelError):
         change(lambda: fixed.remove("shop"))
     assert list(fixed.cubes) == ["shop", "other", "coded"]
+
+
+def test_a_cube_that_is_replaced_lets_go_of_its_aggregates(manager: Manager, database: Database) -> None:
+    """One that stays as it is keeps them; what is kept may change without the answers."""
+    shop, other = manager.cube("shop"), manager.cube("other")
+    assert isinstance(shop, Cube)
+    assert isinstance(other, Cube)
+    for cube in (shop, other):
+        cube.aggregates.build(cube.aggregates.shape(["item"])).result()
+    change(lambda: manager.replace(definition("shop", {"sold": {"count": "*"}, "n": {"sum": "n"}})))
+    shop.aggregates.build(shop.aggregates.shape(["item"])).result()
+    assert (len(shop.aggregates), len(other.aggregates)) == (0, 1)
+    assert manager.cube("other") is other
+    tables = database.query("SELECT count(*) FROM duckdb_tables() WHERE database_name = '#scratch'")
+    assert tables == [(1,)]
