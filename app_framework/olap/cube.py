@@ -435,7 +435,7 @@ def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[Functi
 
 
 def _columns(plan: QueryPlan) -> tuple[CellColumn, ...]:
-    levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
+    levels = [CellColumn(key.shown, "level", key.level.type.answered.name, key.level.format) for key in plan.keys]
     measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in plan.measures]
     return (*levels, *measures)
 
