@@ -18,10 +18,12 @@ from app_framework.olap.deletion import delete_where
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
+    MeasureFunctionError,
     MeasureOverflowError,
     QueryError,
     QueryProblem,
     TooLargeError,
+    TooManyCellsError,
     TooManyQuestionsError,
     UnknownBranchError,
     UnknownCubeError,
@@ -57,6 +59,7 @@ __all__ = [
     "Level",
     "Manager",
     "Measure",
+    "MeasureFunctionError",
     "MeasureOverflowError",
     "ModelError",
     "ModelProblem",
@@ -70,6 +73,7 @@ __all__ = [
     "RowSet",
     "RowSetColumn",
     "TooLargeError",
+    "TooManyCellsError",
     "TooManyQuestionsError",
     "UnknownBranchError",
     "UnknownCubeError",
