@@ -22,7 +22,7 @@ from app_framework.database.promise import Promise
 from app_framework.olap.aggregation import Aggregation
 from app_framework.olap.condition import Condition
 from app_framework.olap.dimension import Hierarchy, Level
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,17 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """The aggregate of a measure over a cell and its siblings, or over the siblings alone."""
+    """The aggregate of a measure over a cell and its siblings, or over the siblings alone.
+
+    Args:
+        window: how far in time those are that count; the levels above the time play no part then.
+    """
 
     of: str
     hierarchy: Hierarchy
     aggregation: Aggregation
     exclude_self: bool = False
+    window: TimeWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,14 @@ class Cumulative:
     """The aggregate of a measure over the cells around one, in order of a level.
 
     Args:
-        window: how many cells after it the first and the last are; None for no end.
+        window: how many cells after it the first and the last are, None for no end; or how far they are in time.
         partition: the level with each of whose members it begins again.
     """
 
     of: str
     level: Level
     aggregation: Aggregation
-    window: tuple[int | None, int | None] = (None, 0)
+    window: tuple[int | None, int | None] | TimeWindow = (None, 0)
     partition: Level | None = None
 
 

@@ -31,7 +31,10 @@ from app_framework.olap.filter import FilterShapeError, In, read_filter
 from app_framework.olap.measure import CalculatedMeasure, Measure
 from app_framework.olap.model import CubeModel
 from app_framework.olap.names import NameReader
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
+
+TIMES = ("date", "timestamp", "zoned")
+"""The families of types whose values are as far from each other as a period says."""
 
 OVER_CELLS = ("sum", "avg", "min", "max", "count")
 """The aggregations that windows over cells know."""
@@ -106,7 +109,12 @@ class CalculationBuilder:
         if hierarchy is None or aggregated is None:
             return None
         aggregation, kind = aggregated
-        return Siblings(of.name, hierarchy, aggregation, bool(definition.options.get("exclude_self", False))), kind
+        window = TimeWindow.read(definition.options.get("window"))
+        times = [level for level in hierarchy.levels if level.type.family in TIMES] or hierarchy.levels
+        if window and times and self._refuses_times(definition, "window", times[-1], window.periods):
+            return None
+        exclude_self = bool(definition.options.get("exclude_self", False))
+        return Siblings(of.name, hierarchy, aggregation, exclude_self, window), kind
 
     def _ancestor(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
@@ -134,23 +142,34 @@ class CalculationBuilder:
         walk, aggregated = self._walk(definition), self._aggregated(definition, of, OVER_CELLS)
         if walk is None or aggregated is None:
             return None
-        first, last = cast("Sequence[int | None]", definition.options.get("window", (None, 0)))
         aggregation, kind = aggregated
+        window = TimeWindow.read(definition.options.get("window"))
+        if window is not None:
+            refused = self._refuses_times(definition, "window", walk[0], window.periods)
+            return None if refused else (Cumulative(of.name, walk[0], aggregation, window, walk[1]), kind)
+        first, last = cast("Sequence[int | None]", definition.options.get("window", (None, 0)))
         return Cumulative(of.name, walk[0], aggregation, (first, last), walk[1]), kind
 
     def _date_shift(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         level, period = self._level(definition), Period.parse(str(definition.options["by"]))
         if level is None or period is None:
             return None
-        if level.type.family not in ("date", "timestamp", "zoned"):
-            text = f"date_shift needs a level of dates or times; {level.name} is {level.type.name}."
-            self._refuse(definition, "level", "TYPE_MISMATCH", text)
-            return None
-        if level.type.family == "date" and period.seconds:
-            text = f"level {level.name!r} has days, and {period.text} is no number of them."
-            self._refuse(definition, "by", "TYPE_MISMATCH", text)
+        if self._refuses_times(definition, "by", level, [period]):
             return None
         return DateShift(of.name, level, period), of.type
+
+    def _refuses_times(self, definition: MeasureDefinition, key: str, level: Level, periods: Sequence[Period]) -> bool:
+        """Return whether the members of a level are no times that are so far from each other, and tell so."""
+        if level.type.family not in TIMES:
+            text = f"{definition.kind} needs a level of dates or times; {level.name} is {level.type.name}."
+            self._refuse(definition, "level" if "level" in definition.options else key, "TYPE_MISMATCH", text)
+            return True
+        parts = [period for period in periods if period.seconds]
+        if level.type.family == "date" and parts:
+            text = f"level {level.name!r} has days, and {parts[0].text} is no number of them."
+            self._refuse(definition, key, "TYPE_MISMATCH", text)
+            return True
+        return False
 
     def _filter(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         where = cast("Mapping[object, object]", definition.options["where"])

@@ -36,10 +36,21 @@ VIEWS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A level in the answer, under the name the answer gives it."""
+    """A level in the answer.
+
+    Args:
+        name: its column in the tables of the statement.
+        label: what the answer calls it, where that is not its column: SQL does not tell `x` from `X`.
+    """
 
     name: str
     level: Level
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What the answer calls it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,14 @@ class Frame:
     def plus(self, levels: Iterable[Level]) -> Frame:
         """Return the finer frame with more levels."""
         known = {key.level.full_name for key in self.keys}
-        more = [Key(f"#{level.full_name}", level) for level in levels if level.full_name not in known]
+        names, more = {key.name.casefold() for key in self.keys}, []
+        for level in levels:
+            if level.full_name not in known:
+                name = f"#{level.full_name}"
+                while name.casefold() in names:
+                    name += "'"
+                names.add(name.casefold())
+                more.append(Key(name, level))
         return replace(self, keys=(*self.keys, *more))
 
     def only(self, path: Iterable[Key]) -> Frame:

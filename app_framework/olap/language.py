@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,16 @@ OFFSET = Shape(
     {"type": "integer", "minimum": -STEPS_MAX, "maximum": STEPS_MAX},
 )
 WINDOW = Shape(
-    "two numbers of members, first and last, each counted from the member itself, or null for no end: [-2, 0]",
-    _is_window,
-    {"type": "array", "items": _STEPS, "minItems": 2, "maxItems": 2},
+    "two numbers of members, first and last, each counted from the member itself, or null for no end: [-2, 0];"
+    " or such periods of time: [-P1M, 0], or P7D for those that end with it",
+    lambda value: _is_window(value) or TimeWindow.read(value) is not None,
+    {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_STEPS, _TEXT]}, "minItems": 2, "maxItems": 2}]},
+)
+TIME_WINDOW = Shape(
+    "a period of ISO 8601 that ends with the time itself, such as P7D; or two, first and last, 0 for itself and null"
+    " for no end: [-P7D, P7D]",
+    lambda value: TimeWindow.read(value) is not None,
+    WINDOW.schema,
 )
 LEVELS = Shape("a list of levels", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
 FILTERS = Shape("a mapping of levels to filters", _is_filters, {"type": "object", "minProperties": 1})
@@ -161,7 +168,7 @@ def _forms() -> dict[str, Form]:
         "parent_value": (hierarchy,),
         "parent_share": (hierarchy,),
         "rank": (hierarchy, Option("ascending", FLAG)),
-        "siblings": (hierarchy, aggregate, Option("exclude_self", FLAG)),
+        "siblings": (hierarchy, aggregate, Option("exclude_self", FLAG), Option("window", TIME_WINDOW)),
         "shift": (level, Option("offset", OFFSET), Option("strict", FLAG), partition),
         "cumulative": (level, Option("aggregate", AGGREGATE), Option("window", WINDOW), partition),
         "date_shift": (level, Option("by", PERIOD, True)),

@@ -119,7 +119,7 @@ class _Writer:
 
     def _outer(self) -> str:
         plan = self._plan
-        columns = [self._output(key.name, quote(key.name), key.level.type) for key in plan.keys]
+        columns = [self._output(key.shown, quote(key.name), key.level.type) for key in plan.keys]
         columns += [self._measure(measure) for measure in plan.measures]
         if self.grouped:
             columns.append(quote(GROUPING))
@@ -141,15 +141,15 @@ class _Writer:
         """Write the order: details before totals, as asked, then by level; null last both ways."""
         plan = self._plan
         parts = [quote(GROUPING)] if self.grouped else []
-        levels = {key.name: key.level for key in plan.keys}
+        keys = {key.shown: key for key in plan.keys}
         # A number after ORDER BY would be the place of a column; what is the same everywhere sorts nothing.
         constants = {formula.name for formula in plan.formulas if not formula.uses}
         for order in plan.order:
-            if order.by in levels:
-                parts += in_level_order(order.by, levels[order.by], reverse=order.descending)
+            if order.by in keys:
+                parts += in_level_order(keys[order.by].name, keys[order.by].level, reverse=order.descending)
             elif order.by not in constants:
                 parts.append(f"{self._sorted_by(order.by)}{' DESC' if order.descending else ''} NULLS LAST")
-        parts += [term for name, level in levels.items() for term in in_level_order(name, level)]
+        parts += [term for key in plan.keys for term in in_level_order(key.name, key.level)]
         return ", ".join(parts)
 
     def _sorted_by(self, name: str) -> str:

@@ -196,6 +196,31 @@ def cumulative(
     return calculate
 
 
+def in_time(
+    of: str,
+    hierarchy: Sequence[str],
+    level: str,
+    compute: Callable[[list[Value]], Value],
+    near: Callable[[Value, Value], bool],
+    partition: str | None = None,
+    own: bool = True,
+) -> Calculate:
+    """Aggregate the cells whose time is near that of one; a time that is missing is near itself."""
+
+    def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
+        walked, kept = path(cell, hierarchy, level), path(cell, hierarchy, partition)
+        around = cells.around(cell, [each for each in walked if each not in kept])
+        mine = cell.get(level)
+        seen = [other for other in around if _near(mine, other.get(level), near)] if walked else [dict(cell)]
+        return over(compute, [cells.value(of, other, passing) for other in seen if own or other != cell])
+
+    return calculate
+
+
+def _near(mine: Value, other: Value, near: Callable[[Value, Value], bool]) -> bool:
+    return mine is other is None if None in (mine, other) else near(mine, other)
+
+
 def date_shift(of: str, hierarchy: Sequence[str], level: str, *, months: int = 0, days: int = 0) -> Calculate:
     def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
         if cell.get(level) is None:

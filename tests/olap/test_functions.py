@@ -19,9 +19,17 @@ from hypothesis import strategies as st
 from app_framework.database import Database, Insert, ModelError, Table
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.database.changes import Condition, Delete
-from app_framework.olap import Cube, CubeDefinition, CubeQuery, arrow, build_cubes, read_model
+from app_framework.olap import (
+    Cube,
+    CubeDefinition,
+    CubeQuery,
+    MeasureFunctionError,
+    TooManyCellsError,
+    arrow,
+    build_cubes,
+    read_model,
+)  # fmt: skip
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
-from app_framework.olap.errors import MeasureFunctionError, TooManyCellsError
 from app_framework.testing import Client, ContextRunner
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from tests.olap import oracle_calculations as oracle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -50,26 +51,39 @@ RATES = [
 ]
 
 
-@pytest.fixture
-def database() -> Iterator[Database]:
-    """Some sales in two currencies, of which one has no rate."""
+@contextmanager
+def opened() -> Iterator[Database]:
     with Database.open(tables=TABLES, limits=DatabaseLimits(versions_kept=5)) as database:
         database.commit([Insert("sales", SALES), Insert("rates", RATES)])
         yield database
 
 
-def test_amounts_are_converted_per_currency_and_day_and_then_added_up(database: Database) -> None:
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """Some sales in two currencies, of which one has no rate; a test may change them."""
+    with opened() as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def still() -> Iterator[Database]:
+    """The same, which nothing changes."""
+    with opened() as database:
+        yield database
+
+
+def test_amounts_are_converted_per_currency_and_day_and_then_added_up(still: Database) -> None:
     """A rate that is missing is null, as everywhere; a formula says what shall be instead."""
     query = CubeQuery(measures=["amount", "in_eur", "known", "in_eur_or_as_it_is"], levels=["shop"], totals="grand")
-    assert Cube.of(DEFINITION, database).query_sync(query).rows == [
+    assert Cube.of(DEFINITION, still).query_sync(query).rows == [
         ("a", Decimal(30), Decimal(25), 2, Decimal(25)),
         ("b", Decimal(12), None, 0, Decimal(12)),
         (None, Decimal(42), Decimal(25), 2, Decimal(37)),
     ]
 
 
-def test_a_lookup_is_null_where_the_cell_does_not_show_its_levels(database: Database) -> None:
-    cube = Cube.of(DEFINITION, database)
+def test_a_lookup_is_null_where_the_cell_does_not_show_its_levels(still: Database) -> None:
+    cube = Cube.of(DEFINITION, still)
     shown = cube.query_sync(CubeQuery(measures=["rate"], levels=["currency", "day"], totals="all"))
     assert [row[2] for row in shown.rows] == [None, Decimal("0.9000"), Decimal("0.8000"), *[None] * 5]
     assert cube.query_sync(CubeQuery(measures=["rate"], levels=["currency"])).column("rate") == [None] * 3
@@ -114,8 +128,8 @@ def test_an_older_version_has_its_own_rates(database: Database) -> None:
     assert cube.query_sync(CubeQuery(measures=["in_eur"], version=before)).rows == [(Decimal(25),)]
 
 
-def test_a_plan_says_that_the_answer_depends_on_the_rates_too(database: Database) -> None:
-    cube = Cube.of(DEFINITION, database)
+def test_a_plan_says_that_the_answer_depends_on_the_rates_too(still: Database) -> None:
+    cube = Cube.of(DEFINITION, still)
     assert cube.plan(CubeQuery(measures=["part"], levels=["shop"])).tables == {"sales", "rates"}
     assert cube.plan(CubeQuery(measures=["amount"])).tables == {"sales"}
     rate = cube.model.measures["rate"]
@@ -139,12 +153,12 @@ WRONG = """
 
 
 @pytest.mark.parametrize("line", WRONG.strip().splitlines())
-def test_what_is_wrong_with_a_lookup_is_told_at_its_place(database: Database, line: str) -> None:
+def test_what_is_wrong_with_a_lookup_is_told_at_its_place(still: Database, line: str) -> None:
     text, _, told = line.strip().partition("; ")
     cube = {"dimensions": DIMENSIONS, "measures": {"x": yaml.safe_load(text)}}
     model = read_model({"S": {"base": "sales", "cubes": {"m": cube}}}, {})
     with pytest.raises(ModelError) as caught:
-        build_cubes(model.cubes, database, known=model.problems)
+        build_cubes(model.cubes, still, known=model.problems)
     (problem,) = caught.value.problems
     assert f"{problem.code} {problem.where.removeprefix('schemas.S.cubes.m.measures.')} {problem.sentence}".startswith(
         told
