@@ -83,6 +83,13 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def arrow(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
 def test_files_of_every_format_are_committed_one_by_one_in_order(shop: Shop) -> None:
     """What has no format by its name, is hidden or still being written, stays."""
     files: dict[str, str | bytes] = {
@@ -90,21 +97,22 @@ def test_files_of_every_format_are_committed_one_by_one_in_order(shop: Shop) -> 
         "2.json": '[{"id": 2, "item": "cup"}]',
         "3.ndjson": '{"id": 3}\n{"id": 4}\n',
         "4.parquet": parquet(pa.table({"id": [5], "item": ["pot"]})),
+        "5.arrow": arrow(pa.table({"id": [6], "item": ["jug"]})),
     }
     for name, content in files.items():
         shop.put(name, content)
-    left = ["5.csv.tmp", "notes.txt"]
+    left = ["6.csv.tmp", "notes.txt"]
     for name in left:
         (shop.incoming / name).write_text("id\n9\n")
 
     async def work(context: ApplicationContext) -> None:
         await until(lambda: shop.names() == left)
         database = context[Database]
-        assert rows(context) == [(1, "tea"), (2, "cup"), (3, None), (4, None), (5, "pot")]
+        assert rows(context) == [(1, "tea"), (2, "cup"), (3, None), (4, None), (5, "pot"), (6, "jug")]
         assert shop.names("done") == [*files]
         (feed,) = context[Feeds].feeds
-        assert (feed.state.commits, feed.state.rows, feed.state.refused, feed.state.waiting) == (4, 5, 0, 0)
-        assert database.versions[-1] - database.versions[0] == 4
+        assert (feed.state.commits, feed.state.rows, feed.state.refused, feed.state.waiting) == (5, 6, 0, 0)
+        assert database.versions[-1] - database.versions[0] == 5
 
     shop.run(work)
 
