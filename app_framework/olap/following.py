@@ -169,6 +169,7 @@ class _Question:
     query: CubeQuery
     key: str
     watch: Watch
+    fingerprint: str = ""
     inboxes: dict[str, Inbox] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     alarm: asyncio.TimerHandle | None = None
@@ -262,7 +263,16 @@ class ContinuousQueries:
             source = self._sources.get(cube)
             for question in tuple(source.questions.values()) if source else ():
                 if (told := by_branch.get(question.query.branch)) is not None:
-                    self._happened(question, Committed(told))
+                    # What the answer follows from is not only the data: a cube may have been exchanged.
+                    whole = replace(told, tables=None) if self._is_remodelled(question) else told
+                    self._happened(question, Committed(whole))
+
+    def _is_remodelled(self, question: _Question) -> bool:
+        """Whether the cube is another one than the question was answered by."""
+        try:
+            return question.fingerprint not in ("", self._manager.cube(question.cube).fingerprint)
+        except UserError:  # it is gone, which asking will tell
+            return True
 
     def _happened(self, question: _Question, event: Event) -> None:
         question.watch, effects = step(question.watch, event, asyncio.get_running_loop().time())
@@ -317,11 +327,13 @@ class ContinuousQueries:
 
     async def _asked(self, question: _Question, ask: Ask) -> Answered | Untouched:
         cube, query = self._manager.cube(question.cube), question.query
-        if ask.since is not None and ask.tables is not None:
+        known = question.fingerprint == cube.fingerprint
+        if known and ask.since is not None and ask.tables is not None:
             version = await cube.untouched(query, ask.since, ask.tables)
             if version is not None:
                 return Untouched(version)
         self.counts.asked += 1
+        question.fingerprint = cube.fingerprint
         most = self.limits.rows_max
         bounded = query if query.limit is not None and query.limit <= most else replace(query, limit=most + 1)
         cells = await self._manager.query(question.cube, bounded)

@@ -15,7 +15,7 @@ import pytest
 
 from app_framework.database import Condition, Database, DatabaseLimits, Delete, Insert, Table
 from app_framework.olap import Cube, CubeDefinition, CubeQuery, Manager, build_catalogs
-from app_framework.olap.errors import QueryError
+from app_framework.olap.errors import QueryError, UnknownCubeError
 from app_framework.olap.following import ContinuousQueries, Follow, FollowLimits, Told, Trouble
 
 PATIENCE_S = 30.0
@@ -98,13 +98,26 @@ def applied(rows: list[tuple[object, ...]], told: Told) -> list[tuple[object, ..
     return rows
 
 
+class Exchanging(Manager):
+    """A manager whose cube may be exchanged or taken away."""
+
+    def __init__(self, cube: Cube) -> None:
+        super().__init__(build_catalogs([], [cube]))
+        self.now: Cube | None = cube
+
+    def cube(self, name: str) -> Cube:
+        if self.now is None:
+            raise UnknownCubeError(name)
+        return self.now
+
+
 class Desk:
     """A cube whose questions are followed, without a node."""
 
     def __init__(self, cube: Cube, limits: FollowLimits | None = None) -> None:
         self.cube = cube
-        manager = Manager(build_catalogs([], [cube]))
-        self.queries = ContinuousQueries(manager, limits or FollowLimits(pace_s=0.0))
+        self.manager = Exchanging(cube)
+        self.queries = ContinuousQueries(self.manager, limits or FollowLimits(pace_s=0.0))
 
     def follow(self, **query: Any) -> Reader:
         reader = Reader()
@@ -312,5 +325,30 @@ def test_what_is_wrong_with_a_question_is_told_at_once(cube: Cube) -> None:
             desk.follow(measures=["line"], levels=["items"], version=7)
         assert [problem.field for problem in refused.value.problems] == ["measures[0]", "levels[0]", "version"]
         assert desk.queries.questions == 0
+
+    following(cube, story)
+
+
+def test_a_cube_that_is_exchanged_is_noticed_with_the_next_commit(database: Database, cube: Cube) -> None:
+    """To whatever table; one that is gone is told, and so is its return."""
+    sell(database, "tea", 3)
+    measures = {"lines": {"count": "*"}, "total": {"max": "n"}}
+    other = CubeDefinition.of("sales", base="sales", dimensions={"Item": ["item"]}, measures=measures)
+
+    async def story(desk: Desk) -> None:
+        reader = desk.follow(measures=["total"], where={"item": "tea"})
+        await reader.until(lambda: reader.rows == [(3, 0)])
+        desk.manager.now = await asyncio.to_thread(Cube.of, other, database)
+        await asyncio.to_thread(sell, database, "tea", 2)
+        await reader.until(lambda: reader.rows == [(3, 0)] and reader.version == database.version)
+        desk.manager.now = cube
+        await asyncio.to_thread(database.commit, [Insert("other", [{"x": 1}])])
+        await reader.until(lambda: reader.rows == [(5, 0)])
+        desk.manager.now = None
+        await asyncio.to_thread(database.commit, [Insert("other", [{"x": 2}])])
+        await reader.until(lambda: bool(reader.troubles))
+        desk.manager.now = cube
+        version = (await asyncio.to_thread(database.commit, [Insert("other", [{"x": 3}])])).version
+        await reader.until(lambda: reader.version == version)
 
     following(cube, story)
