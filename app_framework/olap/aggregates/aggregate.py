@@ -14,6 +14,7 @@ from app_framework.olap.join import Path
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.sorting import sort_key
 
+LEVELS_SHOWN = 8
 _OF_MEMBERS = (COUNT_DISTINCT, MIN, MAX, SINGLE_VALUE)
 """The aggregations that are the same over rows and over the members that stand in them."""
 
@@ -64,7 +65,9 @@ class AggregateShape:
         return self.names >= other.names and self.parts.keys() >= other.parts.keys()
 
     def __str__(self) -> str:
-        return " x ".join(level.name for level in self.levels)
+        names = [level.name for level in self.levels]
+        more = [f"{len(names) - LEVELS_SHOWN} more"] if len(names) > LEVELS_SHOWN else []
+        return " x ".join([*names[:LEVELS_SHOWN], *more])
 
     def __repr__(self) -> str:
         return f"<AggregateShape {self}: {len(self.parts)} parts>"

@@ -262,13 +262,21 @@ class AggregateStore:
     def _try_build(self, cursor: Cursor, shapes: Iterable[AggregateShape], *, chosen: bool) -> None:
         """Build what can be built; why the others cannot is kept."""
         for shape in _finest_first(shapes):
-            try:
+            with self._refusing(shape):
                 self._build(cursor, [shape], chosen=chosen)
-            except (EngineError, ResultTooLargeError, TooLargeError) as error:
-                if isinstance(error, EngineError) and error.kind == "interrupted":
-                    raise
+
+    @contextmanager
+    def _refusing(self, shape: AggregateShape) -> Iterator[None]:
+        """Let go of what cannot be kept, and keep the reason."""
+        try:
+            yield
+        except (EngineError, ResultTooLargeError, TooLargeError) as error:
+            if isinstance(error, EngineError) and error.kind == "interrupted":
+                raise
+            with self._lock:
                 self.refused[shape.names] = str(error)
-                _log.warning("aggregate %s of cube %r is not kept: %s", shape, self._model.name, error)
+                self._replace([kept for kept in self._kept if kept.aggregate.shape.names == shape.names], [])
+            _log.warning("aggregate %s of cube %r is not kept: %s", shape, self._model.name, error)
 
     def _build(self, cursor: Cursor, shapes: Iterable[AggregateShape], *, chosen: bool = False) -> None:
         for shape in _finest_first(shapes):
@@ -289,7 +297,8 @@ class AggregateStore:
         begun_s = time.monotonic()
         try:
             for kept in sorted(self._kept, key=lambda kept: -len(kept.aggregate.shape.levels)):
-                self._advance_one(cursor, kept)
+                with self._refusing(kept.aggregate.shape):
+                    self._advance_one(cursor, kept)
             self._sweep(cursor)
         finally:
             self._rests_until_s = time.monotonic() + REST * (time.monotonic() - begun_s)
