@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -11,7 +12,7 @@ import duckdb
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import ingest, peers, readers
+from benchmarks import covered, ingest, peers, readers
 from benchmarks.answers import large_answers
 from benchmarks.comparison import Case, Line, Samples, Target, measure
 from benchmarks.concurrency import dashboard, many_clients
@@ -187,6 +188,30 @@ def test_one_round_of_the_engine_measures_every_case(ground: Ground, monkeypatch
         "parquet",
         "commit",
     }
+
+
+def test_what_aggregates_gain_is_compared_answer_by_answer(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On few questions; none of the answers differs from what the facts say."""
+    monkeypatch.setattr(covered, "QUESTIONS", 20)
+    monkeypatch.setattr(covered, "COMMITS", 1)
+    figures = {figure.title: figure for figure in covered.kept_aggregates(ground, 1, QUIET)}
+    assert figures["… answers that differ (floats by 1e-9)"].values == [0]
+    assert len(figures) == 6
+
+
+def test_a_workload_is_the_same_for_the_same_seed() -> None:
+    assert covered.workload(random.Random(7), 5) == covered.workload(random.Random(7), 5)
+
+
+@pytest.mark.acceptance
+def test_a_small_run_of_the_engine_ends_with_a_page(tmp_path: Path) -> None:
+    """Every line, once; those of libraries and tools that are not here say so."""
+    output = tmp_path / "results.md"
+    chosen = ",".join(name for name in program.GROUPS["engine"] if name != "pivot")
+    program.main(["--only", chosen, "--rows", "250000", "--rounds", "1", "--trials", "1", "--output", str(output)])
+    text = output.read_text(encoding="utf-8")
+    assert "## The engine on 250,000 facts" in text
+    assert "because it failed" not in text
 
 
 def test_every_question_of_the_suite_has_its_own_name() -> None:
