@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from app_framework.boot import ConfigProperties, Field
+from app_framework.boot import ConfigProperties, DataSize, Field
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
@@ -94,10 +94,16 @@ class AggregatesProperties(ConfigProperties):
         default=_AGGREGATE_LIMITS.questions, ge=1, description="Questions that read rows before it is chosen again."
     )
 
+    tile_memory: DataSize = Field(
+        default=_AGGREGATE_LIMITS.tile_bytes, ge=0, description="Memory of a cube's tiles, 0 for none."
+    )
+
     @property
     def limits(self) -> AggregateLimits:
         """The bounds that these properties set."""
-        return AggregateLimits(self.min_rows, self.max_share, self.max_rows, self.questions)
+        return AggregateLimits(
+            self.min_rows, self.max_share, self.max_rows, self.questions, tile_bytes=self.tile_memory
+        )
 
 
 class OlapLimitsProperties(ConfigProperties):

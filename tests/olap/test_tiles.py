@@ -238,6 +238,7 @@ def tile_of(cube: Cube, database: Database, levels: Sequence[str], **bounds: int
 
     model = cube.model
     measures = [m for m in model.measures.values() if isinstance(m, AggregateMeasure)]
+    bounds = {"cells_max": 100_000, "bytes_max": 10_000_000, **bounds}
     return build_tile(model, [model.find_levels(name)[0] for name in levels], measures, read, **bounds)
 
 

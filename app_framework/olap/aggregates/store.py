@@ -69,6 +69,7 @@ class AggregateStore:
 
     Attributes:
         refused: what could not be kept, by its levels, and why.
+        limits: what aggregates may cost.
         advice: by which it was last chosen what to keep; None where it never was.
     """
 
@@ -77,9 +78,9 @@ class AggregateStore:
         self.advice: Advice | None = None
         self._model = model
         self._database = database
-        self._limits = limits or AggregateLimits()
+        self.limits = limits or AggregateLimits()
         self._measures = tuple(m for m in model.measures.values() if isinstance(m, AggregateMeasure))
-        self._adviser = Adviser(model, self._limits)
+        self._adviser = Adviser(model, self.limits)
         self._misses = 0
         self._kept: list[_Kept] = []
         self._retired: list[_Kept] = []
@@ -153,6 +154,14 @@ class AggregateStore:
         finally:
             self._release([kept for kept, _ in chosen.values()])
 
+    def note_answered(self, plan: QueryPlan, shape: AggregateShape) -> None:
+        """Remember a question that a copy of an aggregate has answered: it is worth as much as one that was read."""
+        with self._lock:
+            for _, need in needs_of(plan):
+                self._note(need, missed=False)
+            for kept in self._kept:
+                kept.hits += kept.aggregate.shape.names == shape.names
+
     def _choose(self, plan: QueryPlan, view: DataView) -> dict[Frame, tuple[_Kept, AggregateRows]]:
         chosen: dict[Frame, tuple[_Kept, AggregateRows]] = {}
         due = False
@@ -168,7 +177,7 @@ class AggregateStore:
                         kept.hits += 1
                         kept.readers += 1
                         break
-            reconsider = self._model.keeping.automatic and self._misses >= self._limits.questions
+            reconsider = self._model.keeping.automatic and self._misses >= self.limits.questions
         if due:
             self._advance_soon()
         if reconsider:
@@ -180,7 +189,7 @@ class AggregateStore:
         self._misses += self._adviser.note(need) and missed
 
     def _is_long(self, aggregate: Aggregate, step: Step) -> bool:
-        return step is Step.MERGE and self._later(aggregate) > self._limits.later_rows_max
+        return step is Step.MERGE and self._later(aggregate) > self.limits.later_rows_max
 
     def _rows(self, aggregate: Aggregate, step: Step) -> AggregateRows:
         return AggregateRows(aggregate, groups_later(aggregate, self._model.joins) if step is Step.MERGE else "")
@@ -208,7 +217,7 @@ class AggregateStore:
             if self._advancing or time.monotonic() < self._rests_until_s:
                 return
             self._advancing = True
-        if not self._submit(lambda cursor: self._advance(cursor, self._limits.later_rows_max)):
+        if not self._submit(lambda cursor: self._advance(cursor, self.limits.later_rows_max)):
             self._advancing = False
 
     def _choose_soon(self) -> None:
@@ -228,7 +237,7 @@ class AggregateStore:
 
     def _choose_in_turn(self, cursor: Cursor) -> None:
         try:
-            if self._adviser.base_rows(cursor) >= self._limits.rows_min:
+            if self._adviser.base_rows(cursor) >= self.limits.rows_min:
                 self._choose_anew(cursor)
         finally:
             self._choosing = False
@@ -310,7 +319,7 @@ class AggregateStore:
     def _make(self, cursor: Cursor, shape: AggregateShape, source: Callable[[ScratchTable], str]) -> _Kept:
         # Counted before it is looked at: what comes in between is taken for later, which costs nothing.
         seen = self._database.changes(self._model.joins.base.name).rows
-        rows_max = self._limits.rows_max
+        rows_max = self.limits.rows_max
         with self._database.scratch(cursor) as table:
             cursor.execute(f"CREATE TABLE {table.name} AS FROM ({source(table)}) LIMIT {rows_max + 1}")
             rows = int(str(cursor.rows(f"SELECT count(*) FROM {table.name}")[0][0]))

@@ -8,7 +8,7 @@ numpy lives here, and is imported by whoever makes a tile, not by a start.
 
 from __future__ import annotations
 
-from app_framework.olap.tiles.building import build_tile
+from app_framework.olap.tiles.building import build_tile, later_tile
 from app_framework.olap.tiles.tile import Tile
 
-__all__ = ["Tile", "build_tile"]
+__all__ = ["Tile", "build_tile", "later_tile"]

@@ -17,21 +17,15 @@ from app_framework.olap.model import CubeModel
 from app_framework.olap.plan import QueryPlan
 from app_framework.olap.query import Order
 from app_framework.olap.tiles.axis import Axis, Codes
-from app_framework.olap.tiles.columns import LARGEST, Column, UnfitColumnError, fits_python, read_column
+from app_framework.olap.tiles.columns import Column, UnfitColumnError, fits_python, read_column
 from app_framework.olap.tiles.parts import Part, parts_of_all
-from app_framework.olap.tiles.tile import Stored, Tile, neutral_of
+from app_framework.olap.tiles.tile import BOUND_MAX, Stored, Tile, neutral_of
 
 if TYPE_CHECKING:
     from app_framework.olap.measure import AggregateMeasure
 
 Read = Callable[[QueryPlan], ArrowTable]
 """Answers a plan in Arrow; all plans of one tile are to be answered from one version of the data."""
-
-CELLS_MAX = 250_000
-"""An answer is computed where it is asked for: so many numbers are added in a millisecond."""
-
-BYTES_MAX = 32 * 1024 * 1024
-"""What one tile may take."""
 
 CODED = ("integer", "decimal", "text", "boolean", "date", "timestamp", "zoned")
 """The families of levels that have codes; of floating numbers several are written the same."""
@@ -43,8 +37,8 @@ def build_tile(
     measures: Sequence[AggregateMeasure],
     read: Read,
     *,
-    cells_max: int = CELLS_MAX,
-    bytes_max: int = BYTES_MAX,
+    cells_max: int,
+    bytes_max: int,
 ) -> Tile | None:
     """Return the tile of these levels and of those of these measures that can be stored.
 
@@ -71,6 +65,15 @@ def build_tile(
         axes.append(axis)
     parts = parts_of_all(measures)
     return _filled(model, axes, parts, read) if 8 * cells * len(parts) <= bytes_max else None
+
+
+def later_tile(model: CubeModel, tile: Tile, read: Read) -> Tile | None:
+    """Return the tile of other rows along the axes of one that is there.
+
+    Returns:
+        None where there are members that it has no codes for.
+    """
+    return _filled(model, tile.axes, [stored.part for stored in tile.parts.values()], read)
 
 
 def _coded(level: Level) -> bool:
@@ -148,9 +151,12 @@ def _laid(part: Part, column: Column, places: Codes, shape: tuple[int, ...]) -> 
         UnfitColumnError: numbers would not stay exact when they are added, or cannot be told from nothing.
     """
     numbers, present = column.numbers, column.present
+    bound = 0.0
     if part.merge == "add":
         # A sum of any of these numbers is at most that of all, without their signs.
-        if numbers.dtype == np.int64 and np.abs(numbers.astype(np.float64)).sum() > LARGEST / 2:
+        if numbers.dtype == np.int64:
+            bound = float(np.abs(numbers.astype(np.float64)).sum())
+        if bound > BOUND_MAX:
             raise UnfitColumnError(part.sql)
     elif numbers.dtype == np.float64 and np.isnan(numbers).any():
         raise UnfitColumnError("NaN is the largest of all in SQL")
@@ -164,4 +170,4 @@ def _laid(part: Part, column: Column, places: Codes, shape: tuple[int, ...]) -> 
     if present is not None:
         there = np.zeros(shape, dtype=np.bool_)
         there.ravel()[places] = present
-    return Stored(part, array, there)
+    return Stored(part, array, there, bound)

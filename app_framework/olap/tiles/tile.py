@@ -18,6 +18,9 @@ from app_framework.olap.tiles.columns import LARGEST, Mask, Numbers
 from app_framework.olap.tiles.parts import ROWS, Merge, Part
 
 FEW = 8
+BOUND_MAX = float(2**62)
+"""Half of what an integer holds: sums of doubles, by which it is proven, are not off by as much."""
+
 _MERGES: Mapping[Merge, Any] = {"add": np.add, "least": np.minimum, "most": np.maximum, "any": np.logical_or}
 
 
@@ -28,11 +31,13 @@ class Stored:
     Args:
         numbers: one per cell, in a cell without any what leaves others as they are.
         there: which cells have a number; None where all that count rows have.
+        bound: of integers that are added, what no sum of any of them exceeds.
     """
 
     part: Part
     numbers: Numbers
     there: Mask | None = None
+    bound: float = 0.0
 
     @property
     def nbytes(self) -> int:
@@ -86,6 +91,32 @@ class Tile:
         from app_framework.olap.tiles.answering import answer
 
         return answer(self, plan, rows_max)
+
+    def plus(self, other: Tile) -> Tile | None:
+        """Return the tile of the rows of this one and of another along the same axes; both stay as they are.
+
+        Returns:
+            None where how many rows there are is not known any more.
+        """
+        parts: dict[str, Stored] = {}
+        for sql, mine in self.parts.items():
+            theirs = other.parts.get(sql)
+            if theirs is None or mine.bound + theirs.bound > BOUND_MAX:
+                continue
+            numbers = _MERGES[mine.part.merge](mine.numbers, theirs.numbers)
+            there = None
+            if mine.there is not None or theirs.there is not None:
+                there = self._present(mine) | other._present(theirs)
+            parts[sql] = Stored(mine.part, numbers, there, mine.bound + theirs.bound)
+        return Tile(self.cube, self.axes, parts) if ROWS.sql in parts else None
+
+    def _present(self, stored: Stored) -> Mask:
+        """Return in which cells a part has a number."""
+        counted: Mask = self.parts[ROWS.sql].numbers > 0
+        return counted if stored.there is None else stored.there
+
+    def __str__(self) -> str:
+        return f"{' x '.join(axis.level.name for axis in self.axes)}, {self.cells:,} cells"
 
     def __repr__(self) -> str:
         levels = " x ".join(axis.level.full_name for axis in self.axes)
