@@ -17,6 +17,7 @@ from benchmarks.cluster import TRIALS
 from benchmarks.comparison import Case, Line, Opening, measure
 from benchmarks.concurrency import dashboard, kept_answers, many_clients
 from benchmarks.configuration import large_configuration
+from benchmarks.covered import kept_aggregates
 from benchmarks.cube import cube_queries
 from benchmarks.cubejs import cubejs
 from benchmarks.facts import ROWS, Ground
@@ -31,6 +32,7 @@ from benchmarks.report import EngineResults, figures_table, machine, not_measure
 from benchmarks.request import autowired_request
 from benchmarks.start import help_page, lone_node, node_start
 from benchmarks.suite import each_question, engine_suite
+from benchmarks.tiles import tiles
 from benchmarks.totals import subtotals_and_distinct
 from benchmarks.trials import Figure, Tell, Trials
 from benchmarks.wiring import many_components
@@ -62,6 +64,7 @@ ENGINE: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]]
     "kept": kept_answers,
     "dashboard": dashboard,
     "totals": subtotals_and_distinct,
+    "tiles": tiles,
     "answers": large_answers,
     "ingest": ingestion,
     "suite": engine_suite,
@@ -70,6 +73,7 @@ ENGINE: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]]
 }
 
 ENGINE_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {
+    "aggregates": kept_aggregates,
     "readers": readers_and_writer,
     "rows-memory": drillthrough_memory,
     "node-memory": memory_after_the_suite,

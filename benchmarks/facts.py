@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from app_framework.boot import Environment
 from app_framework.database import Database
 from app_framework.database.properties import DatabaseProperties
 from app_framework.olap import Cube, build_cubes, read_model
+from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.properties import OlapProperties
 from benchmarks.processes import ROOT, Served, af, served
 from benchmarks.start import READY
@@ -36,14 +37,14 @@ CUSTOMERS = 100_000
 TABLES = ("sales", "products", "stores")
 
 MODEL = """\
-app: {name: bench}
-server: {max-body-size: 1GB}
+app: {{name: bench}}
+server: {{max-body-size: 1GB}}
 database:
   path: facts.duckdb
   tables:
-    sales: {source: {parquet: sales.parquet}}
-    products: {source: {parquet: products.parquet}, key: product}
-    stores: {source: {parquet: stores.parquet}, key: store}
+    sales: {{source: {{parquet: sales.parquet}}}}
+    products: {{source: {{parquet: products.parquet}}, key: product}}
+    stores: {{source: {{parquet: stores.parquet}}, key: store}}
   references:
     - sales.product -> products.product
     - sales.store -> stores.store
@@ -52,6 +53,13 @@ schemas:
     base: sales
     cubes:
       facts:
+        aggregates: none
+{cube}
+      covered:
+        aggregates: auto
+{cube}
+"""
+CUBE = """\
         dimensions:
           Date:
             hierarchies:
@@ -170,9 +178,10 @@ class Model:
             str(stored.path), tables=stored.declared(), references=stored.references, limits=stored.limits()
         )
 
-    def cube(self, database: Database) -> Cube:
-        """Return the first cube."""
-        return build_cubes(read_model(self.cubes.schemas, self.cubes.catalogs).cubes, database)[0]
+    def build(self, database: Database, limits: AggregateLimits | None = None) -> Mapping[str, Cube]:
+        """Return the cubes."""
+        built = build_cubes(read_model(self.cubes.schemas, self.cubes.catalogs).cubes, database, limits=limits)
+        return {cube.name: cube for cube in built}
 
 
 class Ground:
@@ -204,9 +213,28 @@ class Ground:
         return self._stack.enter_context(Model.of(self._copy()).open())
 
     @cached_property
+    def cubes(self) -> Mapping[str, Cube]:
+        """The cubes over that: `facts` reads the rows, `covered` keeps aggregates of what it is asked."""
+        return self.cubes_of(self.database)
+
+    @property
     def cube(self) -> Cube:
-        """The cube `facts` over that."""
-        return Model.of(self._folder).cube(self.database)
+        """The cube `facts`."""
+        return self.cubes["facts"]
+
+    def cubes_of(self, database: Database, limits: AggregateLimits | None = None) -> Mapping[str, Cube]:
+        """Return the cubes over a database."""
+        return Model.of(self._folder).build(database, limits)
+
+    @contextlib.contextmanager
+    def fresh_database(self) -> Iterator[Database]:
+        """Open a database of this process that may be changed."""
+        folder = self._copy()
+        try:
+            with Model.of(folder).open() as database:
+                yield database
+        finally:
+            shutil.rmtree(folder)
 
     @cached_property
     def raw(self) -> duckdb.DuckDBPyConnection:
@@ -233,7 +261,7 @@ class Ground:
         """A folder that is an application with its data loaded."""
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-facts-")), "first")
         folder.mkdir()
-        (folder / "application.yml").write_text(MODEL, encoding="utf-8")
+        (folder / "application.yml").write_text(MODEL.format(cube=CUBE), encoding="utf-8")
         for name in TABLES:
             (folder / f"{name}.parquet").symlink_to(self.files / f"{name}.parquet")
         Model.of(folder).open().close()

@@ -52,7 +52,7 @@ CHANGE = """async (layout) => {
 
 @contextlib.contextmanager
 def pivot_changes(ground: Ground) -> Iterator[Sequence[Case]]:
-    """A window on the pivot of the cube `facts`; without Chromium there is nothing to measure.
+    """A window on the pivot of the cube `covered`; without Chromium there is nothing to measure.
 
     Raises:
         RuntimeError: there is no Chromium.
@@ -68,7 +68,7 @@ def pivot_changes(ground: Ground) -> Iterator[Sequence[Case]]:
         browser.new_context(viewport={"width": 1400, "height": 800}) as context,
     ):
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{ground.node.port}/studio/cubes/facts")
+        page.goto(f"http://127.0.0.1:{ground.node.port}/studio/cubes/covered")
         page.wait_for_selector("[data-pivot][data-ready]", timeout=READY_MS)
         layouts = cycle(LAYOUTS)
 
