@@ -9,6 +9,7 @@ BIN := .venv/bin
 # A stamp is named after what was installed and where, so changing the lock or a pyproject.toml installs
 # again: the libraries in about half a minute, our own editable distributions in a few seconds.
 LIBRARIES := .venv/.libraries-$(shell (pwd; cat requirements.lock) | cksum | tr ' ' '-')
+PEERS := .venv/.peers-$(shell cat benchmarks/requirements.lock requirements.lock | cksum | tr ' ' '-')
 READY := .venv/.ready-$(shell cat requirements.lock pyproject.toml starters/*/pyproject.toml | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ run: $(READY) ## start one node of the sample application
 	@exec $(BIN)/af run sample_app.main:app $(ARGS)
 
 test: $(READY) ## run the default suite
-	@$(BIN)/python -m pytest -m "not acceptance and not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not acceptance and not soak" -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## check style, types, import layers and import budgets
 	@$(BIN)/ruff check .
@@ -39,7 +40,7 @@ acceptance: $(READY) ## run every scenario on real processes (up to 45 minutes)
 soak: $(READY) ## run the property tests and the soak tests on seeds by the thousand
 	@$(BIN)/python -m pytest -m "soak or hypothesis" --hypothesis-profile soak $(ARGS)
 
-bench: $(READY) ## measure ratios against raw engines, write benchmarks/results.md
+bench: $(READY) $(PEERS) ## measure ratios against raw engines, write benchmarks/results.md
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(READY) ## write the generated pages again, then check every link and example
@@ -50,7 +51,11 @@ lock: .make/uv/bin/uv ## resolve requirements.lock again (newer versions: make l
 	@.make/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
 		--quiet --output-file requirements.lock $(ARGS)
-	@! grep -nE 'https?://|file:' requirements.lock
+	@.make/uv/bin/uv pip compile pyproject.toml --extra bench --universal --python-version 3.11 \
+		--constraint requirements.lock \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--quiet --output-file benchmarks/requirements.lock $(ARGS)
+	@! grep -nE 'https?://|file:' requirements.lock benchmarks/requirements.lock
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv .make .app build dist docs/site .mypy_cache .ruff_cache .hypothesis .pytest_cache
@@ -72,6 +77,14 @@ $(LIBRARIES):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--require-hashes --only-binary :all: -r requirements.lock
 	@touch $@
+
+# What the engine is compared with. Where it cannot be installed the lines about it say so, and the others are measured.
+$(PEERS): $(READY)
+	@echo "installing what the engine is compared with (once)" >&2
+	@rm -f .venv/.peers-*
+	@if $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --only-binary :all: -r benchmarks/requirements.lock; \
+	then touch $@; else echo "it could not be installed" >&2; fi
 
 .make/uv/bin/uv:
 	@$(PYTHON) -m venv .make/uv

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+from benchmarks.answers import drillthrough_memory, large_answers
 from benchmarks.cluster import TRIALS
-from benchmarks.comparison import Line, Opening, measure
+from benchmarks.comparison import Case, Line, Opening, measure
+from benchmarks.concurrency import dashboard, kept_answers, many_clients
 from benchmarks.configuration import large_configuration
+from benchmarks.covered import kept_aggregates
 from benchmarks.cube import cube_queries
+from benchmarks.cubejs import cubejs
+from benchmarks.facts import ROWS, Ground
+from benchmarks.ingest import ingestion
 from benchmarks.loading import sample_data
 from benchmarks.machine import machine_facts
+from benchmarks.memory import memory_after_the_suite
 from benchmarks.messages import memory_request, messenger_request
-from benchmarks.report import figures_table, machine, not_measured, page, table
+from benchmarks.pivot import pivot_changes
+from benchmarks.readers import readers_and_writer
+from benchmarks.report import EngineResults, figures_table, machine, not_measured, page, table
 from benchmarks.request import autowired_request
 from benchmarks.start import help_page, lone_node, node_start
-from benchmarks.trials import Figure
+from benchmarks.suite import each_question, engine_suite
+from benchmarks.tiles import tiles
+from benchmarks.totals import subtotals_and_distinct
+from benchmarks.trials import Figure, Tell, Trials
 from benchmarks.wiring import many_components
 
 RESULTS = Path(__file__).with_name("results.md")
 ROUNDS = 11
 TRIES = 20
 QUICK = 3
+QUICK_ROWS = 600_000
 TIME_LIMIT_S = 210.0
+ENGINE_ROUNDS_MAX = 7
+ENGINE_TRIALS_MAX = 3
 
 OPENINGS: Mapping[str, Opening] = {
     "start": node_start,
@@ -41,10 +59,36 @@ OPENINGS: Mapping[str, Opening] = {
     "memory": memory_request,
 }
 
-EVERYTHING = (*OPENINGS, *TRIALS)
-GROUPS: Mapping[str, Sequence[str]] = {"cluster": ("alone", "messenger", "memory", *TRIALS)}
+ENGINE: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]] = {
+    "clients": many_clients,
+    "kept": kept_answers,
+    "dashboard": dashboard,
+    "totals": subtotals_and_distinct,
+    "tiles": tiles,
+    "answers": large_answers,
+    "ingest": ingestion,
+    "suite": engine_suite,
+    "cubejs": cubejs,
+    "pivot": pivot_changes,
+}
+
+ENGINE_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {
+    "aggregates": kept_aggregates,
+    "readers": readers_and_writer,
+    "rows-memory": drillthrough_memory,
+    "node-memory": memory_after_the_suite,
+}
+
+ON_REQUEST = {"questions": each_question}
+"""What is measured when it is named only."""
+
+EVERYTHING = (*OPENINGS, *ENGINE, *ENGINE_TRIALS, *TRIALS)
+GROUPS: Mapping[str, Sequence[str]] = {
+    "cluster": ("alone", "messenger", "memory", *TRIALS),
+    "engine": ("cube", *ENGINE, *ENGINE_TRIALS),
+}
 """Names that stand for several."""
-KNOWN = (*EVERYTHING, *GROUPS)
+KNOWN = (*EVERYTHING, *ON_REQUEST, *GROUPS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,11 +96,15 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     facts = machine_facts()
     started = time.monotonic()
-    openings = [OPENINGS[name] for name in options.only if name in OPENINGS]
-    lines = measure(openings, rounds=options.rounds, time_limit_s=TIME_LIMIT_S, tell=_tell) if openings else []
-    figures, missing = _tried([name for name in options.only if name in TRIALS], options.trials)
+    missing: list[str] = []
+    openings = [_guarded(name, OPENINGS[name], missing) for name in options.only if name in OPENINGS]
+    lines = _measured(openings, options.rounds, missing) if openings else []
+    engine = _engine(options, missing)
+    figures = _tried(options.only, TRIALS, options.trials, missing)
     tables = [
         *([table(lines)] if lines else []),
+        *([table(engine.lines)] if engine.lines else []),
+        *([figures_table(engine.figures)] if engine.figures else []),
         *([figures_table(figures)] if figures else []),
         *not_measured(missing),
         machine(facts),
@@ -65,24 +113,73 @@ def main(arguments: Sequence[str]) -> int:
     whole = set(options.only) == set(EVERYTHING) and not options.quick
     output = options.output or (RESULTS if whole else None)
     if output is not None:
-        elapsed_s = time.monotonic() - started
-        output.write_text(
-            page(lines, figures, facts, trials=options.trials, elapsed_s=elapsed_s, missing=missing), encoding="utf-8"
+        text = page(
+            lines,
+            figures,
+            facts,
+            trials=options.trials,
+            elapsed_s=time.monotonic() - started,
+            missing=missing,
+            engine=engine if engine.lines or engine.figures else None,
         )
-    return 1 if missing or any(map(_fails, lines)) or any(each.verdict == "missed" for each in figures) else 0
+        output.write_text(text, encoding="utf-8")
+    judged = [*figures, *engine.figures]
+    fails = any(map(_fails, [*lines, *engine.lines])) or any(figure.verdict == "missed" for figure in judged)
+    return 1 if missing or fails else 0
 
 
-def _tried(names: Sequence[str], trials: int) -> tuple[list[Figure], list[str]]:
+def _engine(options: argparse.Namespace, missing: list[str]) -> EngineResults:
+    """Measure what is asked for of the engine, over one set of facts."""
+    trials = min(options.trials, ENGINE_TRIALS_MAX)
+    with Ground(options.rows) as ground:
+        known_openings = {**ENGINE, **ON_REQUEST}
+        asked = [name for name in options.only if name in known_openings]
+        openings = [_guarded(name, partial(known_openings[name], ground), missing) for name in asked]
+        rounds = min(options.rounds, ENGINE_ROUNDS_MAX)
+        lines = _measured(openings, rounds, missing) if openings else []
+        known: Mapping[str, Trials] = {name: partial(tried, ground) for name, tried in ENGINE_TRIALS.items()}
+        figures = _tried(options.only, known, trials, missing)
+    return EngineResults(options.rows, trials, lines, figures)
+
+
+def _measured(openings: Sequence[Opening], rounds: int, missing: list[str]) -> list[Line]:
+    failed: dict[str, str] = {}
+    lines = measure(openings, rounds=rounds, time_limit_s=TIME_LIMIT_S, tell=_tell, failed=failed)
+    for name, why in failed.items():
+        _tell(f"{name} could not be measured: {why}")
+    missing += failed
+    return lines
+
+
+def _guarded(name: str, opening: Opening, missing: list[str]) -> Opening:
+    """Return an opening without cases when it cannot be opened; what the others took minutes for is not lost."""
+
+    @contextlib.contextmanager
+    def opened() -> Iterator[Sequence[Case]]:
+        with contextlib.ExitStack() as stack:
+            try:
+                cases = stack.enter_context(opening())
+            except Exception as error:
+                _tell(f"{name} could not be measured: {error!r}\n{error}")
+                missing.append(name)
+                cases = ()
+            yield cases
+
+    return opened
+
+
+def _tried(names: Sequence[str], known: Mapping[str, Trials], trials: int, missing: list[str]) -> list[Figure]:
     """Try each; one that fails is told and left out, so that what the others took minutes for is not lost."""
     figures: list[Figure] = []
-    missing = []
     for name in names:
+        if name not in known:
+            continue
         try:
-            figures += TRIALS[name](trials, _tell)
-        except (RuntimeError, OSError, LookupError, AssertionError) as error:
+            figures += known[name](trials, _tell)
+        except Exception as error:
             _tell(f"{name} could not be measured: {error!r}\n{error}")
             missing.append(name)
-    return figures, missing
+    return figures
 
 
 def _tell(text: str) -> None:
@@ -98,11 +195,15 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=list(EVERYTHING), help=f"some of {','.join(KNOWN)}")
     parser.add_argument("--rounds", type=_count, help=f"how often each side is measured ({ROUNDS})")
     parser.add_argument("--trials", type=_count, help=f"how often a cluster is tried ({TRIES})")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} rounds and {QUICK} trials unless given")
+    parser.add_argument("--rows", type=_count, help=f"how many facts the engine is measured with ({ROWS:,})")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{QUICK} rounds, {QUICK} trials and {QUICK_ROWS:,} facts unless given"
+    )
     parser.add_argument("--output", type=Path, help="where the page goes; a whole run writes benchmarks/results.md")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (QUICK if options.quick else ROUNDS)
     options.trials = options.trials or (QUICK if options.quick else TRIES)
+    options.rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
     return options
 
 

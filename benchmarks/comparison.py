@@ -27,11 +27,13 @@ class Target:
         limit: the largest ratio, or the most milliseconds.
         of: which of the two it is.
         binding: a budget that is only watched is not.
+        every: whether it is about every reference, not about the first one only.
     """
 
     limit: float
     of: Literal["ratio", "ms"] = "ratio"
     binding: bool = True
+    every: bool = False
 
     def judge(self, middle: float, best: float) -> Verdict:
         """A busy machine can spoil the median or the best; both at once is no accident.
@@ -44,7 +46,7 @@ class Target:
         return "missed" if best > self.limit else "unclear"
 
     def __str__(self) -> str:
-        text = f"≤ {self.limit:g} ms" if self.of == "ms" else f"≤ {self.limit:.2f}"
+        text = f"≤ {self.limit:g} ms" if self.of == "ms" else f"≤ {ratio_text(self.limit)}"
         return text if self.binding else f"({text})"
 
 
@@ -56,8 +58,9 @@ class Case:
         name: what ``--only`` calls it.
         title: what is measured, for the report.
         ours: our side.
-        references: the other sides by what they are; the target is about the first one.
+        references: the other sides by what they are; the target is about the first one, unless it is about every one.
         target: what should be reached; None for a figure that is only known.
+        absent: the other sides that cannot be measured here, and why.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Case:
     ours: Side
     references: Mapping[str, Side] = field(default_factory=dict)
     target: Target | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class Line:
         reference: what it is compared with; empty when there is nothing.
         theirs: its samples, None when there is no reference.
         target: what the line is judged by, if at all.
+        absent: why the reference was not measured; empty when it was.
     """
 
     case: Case
@@ -101,6 +106,7 @@ class Line:
     reference: str = ""
     theirs: Samples | None = None
     target: Target | None = None
+    absent: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -126,31 +132,54 @@ class Line:
         return self.target.judge(self.ratio, self.best_ratio)
 
 
+def ratio_text(ratio: float) -> str:
+    """Return a ratio with two digits after the point, and a small one with two that count.
+
+    >>> [ratio_text(ratio) for ratio in (12.345, 0.5, 0.05, 0.00213)]
+    ['12.35', '0.50', '0.05', '0.0021']
+    """
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
+
+
 Opening = Callable[[], AbstractContextManager[Sequence[Case]]]
 """Starts what some cases need, servers for instance, and ends it."""
 
 
 def measure(
-    openings: Sequence[Opening], *, rounds: int, time_limit_s: float, tell: Callable[[str], None]
+    openings: Sequence[Opening],
+    *,
+    rounds: int,
+    time_limit_s: float,
+    tell: Callable[[str], None],
+    failed: dict[str, str] | None = None,
 ) -> list[Line]:
     """Measure cases in rounds and return a line for each case and reference, in the order of the cases.
 
     Args:
         openings: where the cases come from.
         rounds: how often each side is measured; fewer when the time would not suffice.
-        time_limit_s: bound of everything.
+        time_limit_s: bound of the rounds.
         tell: hears how it goes.
+        failed: gets the name and the error of each case that could not be measured; without, such an error is raised.
     """
-    deadline = time.monotonic() + time_limit_s
     with ExitStack() as stack:
         cases = [case for opening in openings for case in stack.enter_context(opening())]
+        deadline = time.monotonic() + time_limit_s
         found: dict[tuple[str, str], list[float]] = {}
+        lost: dict[str, str] = {}
         for number, _ in enumerate(_rounds(rounds, deadline), start=1):
             tell(f"round {number} of {rounds}")
-            for case, name, side in _shuffled(cases):
+            for case, name, side in _shuffled([case for case in cases if case.name not in lost]):
                 gc.collect()  # nobody pays for the garbage of the side before
-                found.setdefault((case.name, name), []).append(side())
-        return [line for case in cases for line in _lines(case, found)]
+                try:
+                    found.setdefault((case.name, name), []).append(side())
+                except Exception as error:
+                    if failed is None:
+                        raise
+                    lost[case.name] = f"{name}: {error!r}"  # whatever it is, it costs this line and not the others
+        if failed is not None:
+            failed |= lost
+        return [line for case in cases if case.name not in lost for line in _lines(case, found)]
 
 
 def _rounds(count: int, deadline: float) -> Iterator[int]:
@@ -175,7 +204,11 @@ def _shuffled(cases: Sequence[Case]) -> Iterator[tuple[Case, str, Side]]:
 def _lines(case: Case, found: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[Line]:
     ours = Samples(found[case.name, OURS])
     if not case.references:
-        yield Line(case, ours, target=case.target)
+        alone = case.target if case.target is not None and case.target.of == "ms" else None
+        yield Line(case, ours, target=alone)
     for position, name in enumerate(case.references):
         theirs = Samples(found[case.name, name])
-        yield Line(case, ours, name, theirs, case.target if position == 0 else None)
+        judged = position == 0 or (case.target is not None and case.target.every)
+        yield Line(case, ours, name, theirs, case.target if judged else None)
+    for name, why in case.absent.items():
+        yield Line(case, ours, name, absent=why)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,3 +46,30 @@ def _memory() -> str:
         return ""
     size_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{size_bytes / 2**30:.0f} GiB, "
+
+
+def resident_memory_mb(pid: int) -> float:
+    """Return how much memory a process has now.
+
+    Raises:
+        FileNotFoundError: there is none, or the system does not tell it.
+    """
+    return _status_kb(pid, "VmRSS") / 1000
+
+
+@contextlib.contextmanager
+def most_memory_mb(pid: int) -> Iterator[Callable[[], float]]:
+    """Watch a process for the length of a block; the call returns the most memory that it had since.
+
+    Raises:
+        FileNotFoundError: there is none, or the system does not tell it.
+    """
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")  # the peak becomes what it has now
+    yield lambda: _status_kb(pid, "VmHWM") / 1000
+
+
+def _status_kb(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(f"{name} is not told of process {pid}")

@@ -30,10 +30,12 @@ class Served:
     Args:
         port: where, on the loopback address.
         ready_ms: from the start of its process to its first answer 200.
+        pid: of its process.
     """
 
     port: int
     ready_ms: float
+    pid: int
 
 
 def af(*arguments: str) -> list[str]:
@@ -63,7 +65,7 @@ def served(command: Sequence[str], path: str) -> Iterator[Served]:
         process = _start([each.format(port=port) for each in command], said)
         try:
             _wait_for_answer(process, port, path, said)
-            yield Served(port, (time.perf_counter() - started) * 1000)
+            yield Served(port, (time.perf_counter() - started) * 1000, process.pid)
         finally:
             _end(process)
 

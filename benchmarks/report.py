@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
-from benchmarks.comparison import Line, Samples
+from benchmarks.comparison import Line, Samples, ratio_text
 from benchmarks.trials import Figure
 
 HEADS = ("what", "ours", "against", "reference", "ratio", "target", "")
 FIGURE_HEADS = ("what", "median", "most", "target", "")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineResults:
+    """What came out of the engine's part.
+
+    Args:
+        rows: how many facts there were.
+        trials: how often each figure was tried.
+        lines: of the comparisons.
+        figures: of the trials.
+    """
+
+    rows: int
+    trials: int
+    lines: Sequence[Line] = ()
+    figures: Sequence[Figure] = ()
 
 
 def page(
@@ -21,17 +39,41 @@ def page(
     trials: int,
     elapsed_s: float,
     missing: Sequence[str] = (),
+    engine: EngineResults | None = None,
 ) -> str:
     """Return the results as Markdown."""
     parts = [
         "# Benchmarks",
         *(["## Against what it stands on", table(lines), _rules_of_lines(len(lines[0].ours.ms))] if lines else []),
+        *(_engine_section(engine) if engine is not None else []),
         *(["## A cluster of three processes", figures_table(figures), _rules_of_figures(trials)] if figures else []),
         *not_measured(missing),
         machine(facts),
         f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d} in {elapsed_s:.0f} s.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _engine_section(engine: EngineResults) -> list[str]:
+    return [
+        f"## The engine on {engine.rows:,} facts",
+        *([table(engine.lines), _rules_of_engine(len(engine.lines[0].ours.ms))] if engine.lines else []),
+        *([figures_table(engine.figures), _rules_of_engine_figures(engine.trials)] if engine.figures else []),
+    ]
+
+
+def _rules_of_engine(rounds: int) -> str:
+    return f"""\
+The median of {rounds} rounds, by the same rules. The facts have 27 columns, are in the order of their days and lie in a
+file of the database; texts are texts. A question that is called uncached has a filter that was hardly asked for before.
+Polars, DataFusion and chdb hold the same facts in the way that suits them best, and have given the same answers."""
+
+
+def _rules_of_engine_figures(trials: int) -> str:
+    return f"""\
+{trials} trials each. A ratio, and the longest commit, is missed when the median and the best trial both breach it; what
+is counted is missed when any trial does, memory when the median does. Readers come at a fixed rate, whether they were
+answered or not: what they wait for their turn is in their times."""
 
 
 def not_measured(names: Sequence[str]) -> list[str]:
@@ -87,7 +129,7 @@ def _row(line: Line, *, first: bool) -> tuple[str, ...]:
         _times(line.ours) if first else "",
         line.reference,
         _times(line.theirs) if line.theirs else "",
-        f"{ratio:.2f} ({best:.2f})" if ratio is not None else "",
+        f"{ratio_text(ratio)} ({ratio_text(best)})" if ratio is not None and best is not None else line.absent,
         str(line.target or ""),
         line.verdict,
     )

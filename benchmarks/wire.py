@@ -14,6 +14,9 @@ from statistics import median
 from types import TracebackType
 
 TIMEOUT_S = 30.0
+IDLE_S_MAX = 3.0
+"""Servers close a connection that nobody uses, Node.js after five seconds; between two rounds there may be a minute."""
+
 _LENGTH = b"content-length:"
 
 
@@ -33,8 +36,15 @@ class KeepAlive:
     """
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
+        self._socket = self._opened()
+        self._used_s = time.monotonic()
+
+    @property
+    def port(self) -> int:
+        """The port of this side."""
+        port: int = self._socket.getsockname()[1]
+        return port
 
     def get(self, path: str) -> Answer:
         """Ask for a path."""
@@ -50,7 +60,22 @@ class KeepAlive:
         Raises:
             ConnectionError: the server closed the connection.
         """
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Send a request; its answer is received later. A connection that was idle for long is opened anew."""
+        if time.monotonic() - self._used_s > IDLE_S_MAX:
+            self.close()
+            self._socket = self._opened()
         self._socket.sendall(request)
+
+    def receive(self) -> Answer:
+        """Return the whole answer to the request that was sent.
+
+        Raises:
+            ConnectionError: the server closed the connection.
+        """
         received = self._receive()
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._receive()
@@ -60,6 +85,7 @@ class KeepAlive:
             part = self._receive()
             parts.append(part)
             missing -= len(part)
+        self._used_s = time.monotonic()
         return Answer(int(received[9:12]), b"".join(parts))
 
     def p50_ms(self, requests: Iterable[bytes]) -> float:
@@ -80,6 +106,11 @@ class KeepAlive:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def _opened(self) -> socket.socket:
+        opened = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_S)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def _receive(self) -> bytes:
         received = self._socket.recv(1 << 18)
@@ -108,8 +139,12 @@ def request(method: str, path: str) -> bytes:
 
 def post(path: str, document: object) -> bytes:
     """Return a POST request with a JSON document as it goes over the wire."""
-    body = json.dumps(document).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return post_bytes(path, json.dumps(document).encode(), "application/json")
+
+
+def post_bytes(path: str, body: bytes, media_type: str) -> bytes:
+    """Return a POST request with a body of any kind as it goes over the wire."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}"
     return f"{head}\r\n\r\n".encode() + body
 
 

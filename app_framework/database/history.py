@@ -160,6 +160,20 @@ def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> 
     return DataView(version, {name: rows_at(tables[name], version) for name in remembering(cursor) if name in tables})
 
 
+def changes_since(cursor: Cursor, tables: Mapping[str, TableSchema], version: int, newest: int) -> DataView:
+    """Return, in the place of the tables that remember, the rows that came or left after a version that is kept."""
+    changed = {name: _changed(tables[name], version) for name in remembering(cursor) if name in tables}
+    return DataView(newest, changed)
+
+
+def _changed(table: TableSchema, version: int) -> str:
+    columns, known = names(table.columns), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
+    return (
+        f"(SELECT {columns} FROM {held(table)} WHERE {quote(FROM)} > {version}"
+        f" UNION ALL SELECT {columns} FROM {past(table)} WHERE {known} AND {quote(TO)} > {version})"
+    )
+
+
 def rows_at(table: TableSchema, version: int, *further: str) -> str:
     """Return the rows of a table that remembers, as they were in a version, as SQL; `further` are columns of ours."""
     columns, came = names([*table.columns, *further]), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"

@@ -90,6 +90,7 @@ class AggregateStore:
         self._advancing = False
         self._choosing = False
         self._rests_until_s = 0.0
+        self._closed = False
 
     def __iter__(self) -> Iterator[Aggregate]:
         return iter([kept.aggregate for kept in self._kept])
@@ -137,6 +138,13 @@ class AggregateStore:
         with self._lock:
             self._replace(self._kept, [])
         return self._database.submit_background(self._sweep)
+
+    def close(self) -> None:
+        """Keep nothing from now on: each aggregate goes with the last question that reads it."""
+        with self._lock:
+            self._closed = True
+            self._replace(self._kept, [])
+        self._submit(self._sweep)
 
     def route(self, plan: QueryPlan, view: DataView) -> Aggregate | None:
         """Return the smallest aggregate that has all that a plan needs, exactly as a version has it."""
@@ -215,7 +223,7 @@ class AggregateStore:
 
     def _choose_soon(self) -> None:
         with self._lock:
-            if self._choosing:
+            if self._choosing or self._closed:
                 return
             self._choosing = True
         if not self._submit(self._choose_in_turn):
@@ -344,10 +352,13 @@ class AggregateStore:
     def _replace(self, old: Sequence[_Kept], new: Sequence[_Kept]) -> None:
         """Keep others, the smallest first, under the lock."""
         old = tuple(old)
-        for kept in old:
+        gone = [*old, *new] if self._closed else [*old]
+        for kept in gone:
             kept.retired = True
-        self._retired += old
-        self._kept = sorted([*(kept for kept in self._kept if not kept.retired), *new], key=lambda k: k.aggregate.rows)
+        self._retired += gone
+        self._kept = sorted(
+            [*(kept for kept in (*self._kept, *new) if not kept.retired)], key=lambda k: k.aggregate.rows
+        )
 
     def _sweep(self, cursor: Cursor) -> None:
         """Drop the tables of what was retired and nobody reads."""
