@@ -86,6 +86,8 @@ def test_a_small_aggregate_becomes_a_tile_when_it_is_asked(sales: Database) -> N
     assert same(answer, plain(cube, sales).query_sync(QUESTION))
     assert answer.versions == {"local": sales.version}
     assert repr(cube.tiles).startswith("<TileShelf 'sales' 1 tiles, ")
+    (shown,) = cube.tiles.describe()
+    assert (shown["levels"], shown["cells"]) == (["Item.Item.item", "Shop.Shop.city"], 9)
 
 
 def test_a_question_that_a_tile_answers_needs_no_line(sales: Database) -> None:
