@@ -17,6 +17,7 @@ from app_framework.testing import Client, ContextRunner
 from app_framework.web.autoconfigure import WebAutoConfiguration
 
 TABLES = """\
+server: {port: 0}
 management: {endpoints.web.exposure.include: [health, cubes]}
 database: {tables: {sales: {columns: {item: text, n: int}}}}
 """
