@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app_framework.database import Condition, Database, Delete, Insert, InvalidRowsError, Table
 from app_framework.olap import Cube, CubeDefinition, CubeQuery
+from app_framework.testing.virtual_time import until
 from tests.olap import test_calculations_oracle as calculated
 from tests.olap import test_cube_oracle as plain
 from tests.olap import test_level_order as level_order
@@ -202,23 +204,32 @@ def test_members_are_listed_from_an_aggregate(sales: Database) -> None:
     assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [2]
 
 
-def test_arrow_and_streams_are_read_from_an_aggregate_too(sales: Database) -> None:
-    """Its table stays for as long as the stream is open, whatever is made of it meanwhile."""
+def test_arrow_is_read_from_an_aggregate_too(sales: Database) -> None:
     cube = aggregated(sales, ["item", "city"])
-    query = CubeQuery(measures=["lines"], levels=["item", "city"])
+    answer = asyncio.run(cube.query_arrow(CubeQuery(measures=["lines"], levels=["item", "city"])))
+    assert len(answer) == 9
+    assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [1]
 
-    async def read() -> int:
-        assert len(await cube.query_arrow(query)) == 9
-        stream = await cube.query_stream(query)
-        sales.commit([Insert("sales", [sale(1, "new")])])
-        await asyncio.to_thread(lambda: cube.aggregates.advance().result())
-        try:
+
+def test_what_a_stream_reads_stays_until_it_is_closed() -> None:
+    """Whatever is made of it meanwhile; then its table goes."""
+    numbers = pyarrow.table({"n": range(140_000)})
+    definition = CubeDefinition.of("c", base="t", dimensions={"N": ["n"]}, measures={"lines": {"count": "*"}})
+    scratch = "SELECT count(*) FROM duckdb_tables() WHERE database_name = '#scratch'"
+    with Database.open(tables=[Table("t", columns={"n": "bigint"})]) as database:
+        database.commit([Insert("t", numbers)])
+        cube = Cube.of(definition, database)
+        cube.aggregates.build(cube.aggregates.shape(["n"])).result()
+
+        async def read() -> int:
+            stream = await cube.query_stream(CubeQuery(measures=["lines"], levels=["n"]))
+            database.commit([Insert("t", [{"n": -1}])])
+            await asyncio.to_thread(cube.aggregates.advance().result)
+            assert database.query(scratch) == [(2,)]
             return sum(batch.num_rows for batch in stream)
-        finally:
-            stream.close()
 
-    assert asyncio.run(read()) == 9
-    assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [2]
+        assert asyncio.run(read()) == 140_000
+        asyncio.run(until(lambda: database.query(scratch) == [(1,)]))
 
 
 def test_in_a_file_nothing_is_written_of_it(tmp_path: Path) -> None:
