@@ -53,7 +53,7 @@ class AggregateRows:
         """Return a measure over the groups that pass a condition too, and how often the condition stands in it."""
         parts = parts_of(measure)
         shape = self.aggregate.shape
-        if parts is None or (self._renewed and not all(part.counted for part in parts.each)):
+        if parts is None or not all(self._has(part) for part in parts.each):
             level = member_level(shape.levels, measure)
             assert level is not None
             of_members = replace(measure, arguments=(Argument(self.level(level), measure.arguments[0].type),))
@@ -61,6 +61,9 @@ class AggregateRows:
         merged = [merged_part(part, shape, f"{KEPT}.", condition) for part in parts.each]
         times = sum(parts.answer.count(f"{{{i}}}") for i in range(len(merged)))
         return parts.answer.format(*merged), times
+
+    def _has(self, part: Part) -> bool:
+        return part.sql in self.aggregate.shape.parts and (not self._renewed or bool(part.counted))
 
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM."""
