@@ -14,6 +14,7 @@ import numpy as np
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.tiles.columns import Column, Mask, Numbers
+from app_framework.olap.tiles.parts import NotHereError
 
 Node = Mapping[str, Any]
 Kind = Literal["integer", "decimal", "float", "boolean"]
@@ -21,10 +22,6 @@ SAFE = 2**62
 """Below it the sum of two numbers has 64 bits."""
 
 EXACT_DOUBLE = 2**53
-
-
-class NotHereError(Exception):
-    """A formula is not evaluated over tiles: the engine does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +77,7 @@ def evaluate(node: Node, names: Mapping[str, Value]) -> Value:
     Raises:
         NotHereError: it cannot be computed here exactly as the engine does it.
     """
-    with np.errstate(all="ignore"):
-        return _Evaluator(names).value(node)
+    return _Evaluator(names).value(node)
 
 
 class _Evaluator:
