@@ -25,7 +25,7 @@ run: $(READY) ## start one node of the sample application
 	@exec $(BIN)/af run sample_app.main:app $(ARGS)
 
 test: $(READY) ## run the default suite
-	@$(BIN)/python -m pytest -m "not acceptance and not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not acceptance and not soak" -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## check style, types, import layers and import budgets
 	@$(BIN)/ruff check .

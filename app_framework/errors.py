@@ -2,6 +2,7 @@
 
 Exception
 ├── UserError        the caller can mend it; safe to show to a client
+│   └── NoSuchNameError      there is nothing of that name; it knows what was probably meant
 └── FrameworkError   the operator can mend it; shown in full in the log, by code to a client
 """
 
@@ -15,6 +16,26 @@ class UserError(Exception):
     """A mistake of the caller: its text names what is wrong, where, and what to do."""
 
     code = "INVALID_REQUEST"
+
+
+class NoSuchNameError(UserError):
+    """There is nothing of that kind and name.
+
+    Attributes:
+        name: the name asked for.
+        near: the names that were probably meant.
+    """
+
+    kind = "thing"
+
+    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.name = name
+        self.near = near
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.near)
+        return f"There is no {self.kind} {self.name!r}." + (f" {hint}?" if hint else "")
 
 
 class FrameworkError(Exception):

@@ -257,7 +257,7 @@ def endpoints_page() -> str:
         "Endpoints",
         intro,
         *(_operation(*each, common) for each in operations),
-        "## Pages\n\n" + _table(("route", "methods"), plain),
+        "## Pages and WebSockets\n\n" + _table(("route", "methods"), plain),
         actuator,
     )
 

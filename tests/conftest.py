@@ -19,7 +19,17 @@ settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("soak", deadline=None, max_examples=5000, suppress_health_check=list(HealthCheck))
 settings.load_profile("suite")
 
+PROCESSES = {"acceptance", "benchmarks", "docs", "cli", "sample_app"}
+"""Rooms whose tests start processes."""
+
 TOOLS_MUST_BE_HERE = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two run at a time, those that start processes and browsers stay one after the other."""
+    for item in items:
+        if item.path.parent.name in PROCESSES or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("processes"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,6 +19,7 @@ from app_framework.client.errors import (
     UnavailableProblemError,
     UnreachableError,
 )
+from app_framework.client.following import Following
 
 __all__ = [
     "AddressError",
@@ -29,6 +30,7 @@ __all__ = [
     "Column",
     "Cube",
     "Cubes",
+    "Following",
     "MissingLibraryError",
     "ProblemError",
     "Rows",

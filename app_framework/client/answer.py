@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from app_framework.client.frames import to_arrow, to_pandas, to_polars
 from app_framework.client.text import cell_text, html_table, text_table
+from app_framework.format import Format, FormatError, NumberFormat, time_format
 
 if TYPE_CHECKING:
     import pandas
@@ -23,7 +26,7 @@ ROLLED_UP = "(all)"
 _NUMBERS = ("int", "uint", "decimal", "double", "float")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """A column of an answer.
 
@@ -31,13 +34,35 @@ class Column:
         name: of the level, or of the measure or column as the question wrote it.
         role: ``level`` or ``measure``; ``column`` in the rows of a cell.
         type: ``int64``, ``double``, ``decimal(38,2)``, ``string``, ``date`` ….
-        format: how a measure is shown, None where nothing is said.
+        format: how people see its values, None where nothing is said.
     """
 
     name: str
     role: str
     type: str
     format: str | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers."""
+        return self.type.startswith(_NUMBERS)
+
+    def text(self, value: object) -> str:
+        """Return a value as people see it: in the column's format where it has one and the value fits it."""
+        written = None if value is None else self._writer(value)
+        return cell_text(value) if written is None else written
+
+    @cached_property
+    def _writer(self) -> Format:
+        if self.format is None:
+            return _plain
+        try:
+            if self.is_number:
+                return NumberFormat.parse(self.format).write
+            write = time_format(self.format)
+        except FormatError:  # of a node that knows more formats than this client
+            return _plain
+        return lambda value: write(_time(str(value), self.type))
 
 
 class Rows(Sequence[Row]):
@@ -109,12 +134,12 @@ class Rows(Sequence[Row]):
     def _shown(self, rows_max: int | None) -> tuple[list[str], list[list[str]], set[int], int]:
         """Return heads, cells, the columns of numbers, and how many rows are left out."""
         heads = [column.name for column in self.columns]
-        right = {place for place, column in enumerate(self.columns) if column.role != "level" and _is_number(column)}
+        right = {place for place, column in enumerate(self.columns) if column.role != "level" and column.is_number}
         count = len(self) if rows_max is None else min(rows_max, len(self))
         return heads, [self._texts(index) for index in range(count)], right, len(self) - count
 
     def _texts(self, index: int) -> list[str]:
-        return [cell_text(value) for value in self.rows[index]]
+        return [column.text(value) for column, value in zip(self.columns, self.rows[index], strict=True)]
 
     def __getitem__(self, index: Any) -> Any:
         return self.rows[index]
@@ -188,11 +213,23 @@ class CellRows(Rows):
         return text_table(heads, cells, right, hidden)
 
 
-def _is_number(column: Column) -> bool:
-    return column.type.startswith(_NUMBERS)
+def _plain(value: object) -> str | None:
+    return None
+
+
+def _time(text: str, kind: str) -> object:
+    """Read a date or time from the text that travels; what is none stays text."""
+    try:
+        if kind == "date":
+            return date.fromisoformat(text)
+        return time.fromisoformat(text) if kind == "time" else datetime.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def _cell(value: Any, exact: bool) -> Any:
+    if isinstance(value, list):
+        return [_cell(element, exact) for element in value]
     if exact:
         return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return float(value) if isinstance(value, Decimal) else value

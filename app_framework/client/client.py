@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import date
 from datetime import time as time_of_day
@@ -79,6 +80,7 @@ class Client:
         transport: in the place of the network, for tests.
 
     Attributes:
+        authorization: the header that says who asks; None for nobody.
         cluster: the membership.
         cubes: the cubes, by name.
     """
@@ -99,6 +101,7 @@ class Client:
             auth = address.user, address.password or ""
         if auth is not None and token is not None:
             raise ValueError("give auth or token, not both")
+        self.authorization = _authorization(auth, token)
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         # Nodes are spoken to directly: a proxy of the environment would not reach loopback addresses.
         self._http = httpx.Client(auth=auth, headers=headers, transport=transport, trust_env=False)
@@ -199,7 +202,7 @@ class Client:
     def _post(
         self, path: str, body: object, *, replaces: bool, accept: str | None = None, timeout_s: float | None = None
     ) -> httpx.Response:
-        content = json.dumps(body, default=_plain).encode()
+        content = json.dumps(body, default=plain).encode()
         return self._asked("POST", path, content, replaces=replaces, accept=accept, timeout_s=timeout_s)
 
     def _asked(
@@ -299,6 +302,12 @@ class Client:
         return answer
 
 
+def _authorization(auth: tuple[str, str] | None, token: str | None) -> str | None:
+    if auth is not None:
+        return f"Basic {b64encode(':'.join(auth).encode()).decode()}"
+    return f"Bearer {token}" if token is not None else None
+
+
 def _json(answer: httpx.Response) -> Any:
     """Return the body.
 
@@ -314,7 +323,7 @@ def _json(answer: httpx.Response) -> Any:
         ) from None
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return a member as JSON writes it.
 
     Raises:

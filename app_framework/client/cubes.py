@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow
 
     from app_framework.client.client import Client
+    from app_framework.client.following import Following
 
 ARROW = "application/vnd.apache.arrow.stream"
 TRAVEL_S = 5.0
@@ -139,6 +140,28 @@ class Cube:
         question = _question(measures, levels, where, totals, order, limit, more)
         return Answer.of_json(self.ask("query", question))
 
+    def follow(
+        self,
+        measures: Sequence[str],
+        *,
+        levels: Sequence[str] = (),
+        where: Mapping[str, Any] | None = None,
+        totals: str = "none",
+        order: Sequence[Mapping[str, Any]] = (),
+        limit: int | None = None,
+        **more: Any,
+    ) -> Following:
+        """Ask the same and go on: iterate over the answers, one at once and one whenever a commit has changed it.
+
+        Raises:
+            MissingLibraryError: websockets is not installed.
+            UnreachableError: no node answers.
+            ProblemError: the node refuses; mistakes of the question are told with the first answer.
+        """
+        from app_framework.client.following import Following
+
+        return Following(self._client, self._path, _question(measures, levels, where, totals, order, limit, more))
+
     def query_arrow(
         self,
         measures: Sequence[str],
@@ -210,9 +233,16 @@ class Cube:
         """
         return read_arrow(self.ask("drillthrough", _drillthrough(coordinates, columns, where, limit, more), ARROW))
 
-    def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> list[Any]:
-        """Return the members of a level in order, None last; `prefix` keeps the texts that begin so."""
-        wanted = {"level": level, "limit": limit} | ({"prefix": prefix} if prefix is not None else {})
+    def members(self, level: str, *, prefix: str | None = None, limit: int = 100, **more: Any) -> list[Any]:
+        """Return the members of a level in order, None last; `prefix` keeps the texts that begin so.
+
+        Args:
+            level: as in a question.
+            prefix: how they begin.
+            limit: how many at most.
+            more: ``branch`` and ``version``; the newest version of master unless given.
+        """
+        wanted = {"level": level, "limit": limit, **more} | ({"prefix": prefix} if prefix is not None else {})
         found: list[Any] = self._client.get_json(f"{self._path}/members?{urlencode(wanted)}")["members"]
         return found
 

@@ -94,6 +94,8 @@ def _library(name: str, wanted: str) -> Any:
 
 
 def _arrow_type(arrow: Any, kind: str) -> Any:
+    if kind.endswith("[]"):
+        return arrow.list_(_arrow_type(arrow, kind.removesuffix("[]")))
     if decimal := _DECIMAL.fullmatch(kind):
         return arrow.decimal128(int(decimal[1]), int(decimal[2]))
     if kind == "timestamp[UTC]":

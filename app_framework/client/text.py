@@ -57,6 +57,8 @@ def cell_text(value: object) -> str:
     """Return a value as a cell shows it; what is missing is ``N/A``."""
     if value is None:
         return "N/A"
+    if isinstance(value, list):
+        return f"[{', '.join('null' if element is None else str(element) for element in value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -8,19 +8,23 @@ async def show(cluster: ClusterService) -> None:
 
 from __future__ import annotations
 
-from app_framework.cluster.errors import (
-    ClusterDataError,
-    ConflictError,
-    EntryExistsError,
-    NodeRefusedError,
-    NoQuorumError,
-    NotLeaderError,
-    UnknownNodeError,
-    UnreachableNodeError,
-)
-from app_framework.cluster.service import ClusterService
-from app_framework.cluster.store import Change, ConsensusStore, Entry
-from app_framework.cluster.view import ClusterView, Decision, NodeDocument
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app_framework.cluster.errors import (
+        ClusterDataError,
+        ConflictError,
+        EntryExistsError,
+        NodeRefusedError,
+        NoQuorumError,
+        NotLeaderError,
+        UnknownNodeError,
+        UnreachableNodeError,
+    )
+    from app_framework.cluster.service import ClusterService
+    from app_framework.cluster.store import Change, ConsensusStore, Entry
+    from app_framework.cluster.view import ClusterView, Decision, NodeDocument
 
 __all__ = [
     "Change",
@@ -39,3 +43,35 @@ __all__ = [
     "UnknownNodeError",
     "UnreachableNodeError",
 ]
+
+_HOME_OF: dict[str, str] = {
+    "Change": "store",
+    "ClusterDataError": "errors",
+    "ClusterService": "service",
+    "ClusterView": "view",
+    "ConflictError": "errors",
+    "ConsensusStore": "store",
+    "Decision": "view",
+    "Entry": "store",
+    "EntryExistsError": "errors",
+    "NoQuorumError": "errors",
+    "NodeDocument": "view",
+    "NodeRefusedError": "errors",
+    "NotLeaderError": "errors",
+    "UnknownNodeError": "errors",
+    "UnreachableNodeError": "errors",
+}
+"""Where each name lives; a module is loaded when one of its names is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

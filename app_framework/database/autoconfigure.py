@@ -93,12 +93,17 @@ def _close(opening: Future[Database]) -> None:
 
 def explain_model(error: ModelError, environment: Environment) -> FailureAnalysis:
     """Return the words for a model that cannot be built: every problem with the place of its value."""
-    problems = sorted((_located(problem, environment) for problem in error.problems), key=_place)
+    problems = located(error, environment)
     advised = [problem for problem in problems if problem.action]
     # What to do about the others is in their own words.
     more = "Correct the rest of the model and start again." if advised else "Correct the model and start again."
     others = [replace(problem, action=more) for problem in problems if not problem.action]
     return FailureAnalysis(describe(problems), advise([*advised, *others]))
+
+
+def located(error: ModelError, environment: Environment) -> list[ConfigProblem]:
+    """Return every problem of a model with the place of its value, in the order of the files."""
+    return sorted((_located(problem, environment) for problem in error.problems), key=_place)
 
 
 def _located(problem: ModelProblem, environment: Environment) -> ConfigProblem:

@@ -79,9 +79,11 @@ class Commit:
         rows: how many rows each change put in or took out, in the order of the changes.
         rejected: how many rows were left out because something was wrong with them.
         rejects: the file that holds those, None when there are none.
+        repeated: whether it was made before, from what has the same receipt, and not again.
     """
 
     version: int
     rows: tuple[int, ...]
     rejected: int = 0
     rejects: Path | None = None
+    repeated: bool = False

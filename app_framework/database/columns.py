@@ -77,6 +77,8 @@ class ColumnMatch:
 def _fits(sent: DataType, kept: DataType) -> bool:
     if sent.sql == kept.sql or sent.sql.strip('"') == "NULL":
         return True
+    if kept.family == "array" and sent.sql in ("NULL[]", '"NULL"[]'):
+        return True
     if sent.numeric and kept.numeric:
         return True
     return kept.family in _BECOMES.get(sent.family, ())
@@ -90,6 +92,7 @@ _BECOMES = {
     "timestamp": ("date", "timestamp", "zoned"),
     "zoned": ("zoned",),
     "uuid": ("uuid", "text"),
+    "array": ("array",),
 }
 """Which families of types a column may become, beside numbers among each other."""
 
@@ -99,6 +102,9 @@ def _misfit(name: str, sent: DataType, kept: DataType) -> str:
     cast = f"TRY_CAST({name} AS {kept.sql})"
     if kept.family == "uuid":
         return f"{name} IS NOT NULL AND {cast} IS NULL"
+    if kept.family == sent.family == "array" and kept.element.family == "float":
+        # An element that does not fit becomes null; the nearest double is the value here, too.
+        return f"{name} IS NOT NULL AND list_count({cast}) IS DISTINCT FROM list_count({name})"
     if kept.family == "float" and sent.family in ("float", "decimal"):
         # The nearest double is the value, as with every number that is written in decimals.
         return f"{name} IS NOT NULL AND ({cast} IS NULL OR (isinf({cast}) AND NOT isinf(CAST({name} AS DOUBLE))))"

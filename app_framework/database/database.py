@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,12 @@ from app_framework.database.errors import DatabaseError, ModelError, TooManyComm
 from app_framework.database.expression import ExpressionParser
 from app_framework.database.history import UNCHANGED, DataView, TableChanges
 from app_framework.database.integrity import ReferenceCheck, check_rows
+from app_framework.database.listening import CommitListener
 from app_framework.database.loading import Loader
 from app_framework.database.pool import QueryPool, Ticket
 from app_framework.database.promise import Promise
+from app_framework.database.receipt import Receipt, Receipts
+from app_framework.database.rejects import Rejects
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
 from app_framework.database.scratch import Scratch, ScratchTable
@@ -51,6 +54,8 @@ class DatabaseLimits:
         commit_timeout_s: how long a commit may take when the caller does not say, waiting included.
         versions_kept: how many versions can be read, the newest included.
         branches_max: how many branches there may be beside master.
+        rejects_bytes_max: how large the files of rejected rows may be together.
+        rejected_rows_max: how many rows one commit may reject.
     """
 
     threads: int | None = None
@@ -63,6 +68,8 @@ class DatabaseLimits:
     commit_timeout_s: float = 120.0
     versions_kept: int = 10
     branches_max: int = 16
+    rejects_bytes_max: int = 1 << 30
+    rejected_rows_max: int = 100_000
 
 
 class Database:
@@ -96,7 +103,7 @@ class Database:
             clock,
             keep=limits.versions_kept,
             branches_max=limits.branches_max,
-            rejects=rejects,
+            rejects=Rejects(rejects, limits.rejects_bytes_max, limits.rejected_rows_max) if rejects else None,
         )
         self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
         self._streams: set[RowStream] = set()
@@ -268,6 +275,23 @@ class Database:
         """
         return self._snapshots.read(cursor, job, version, branch)
 
+    def read_changes(self, cursor: Cursor, job: Callable[[DataView], T], since: int) -> T:
+        """Run, inside a job, statements over the rows of master that came or left after a version.
+
+        Args:
+            cursor: the job's.
+            job: gets what stands for the tables that were ever written to; the others have no such rows.
+            since: the version.
+
+        Raises:
+            VersionGoneError: it is not kept.
+        """
+        return self._snapshots.read_changes(cursor, job, since)
+
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit from now on: its version, its branch and the tables it changed."""
+        return self._writer.feed.listen()
+
     def changes(self, table: str) -> TableChanges:
         """Return what commits did to a table of master since the database was opened, those being made included."""
         return self._snapshots.changes.get(table, UNCHANGED)
@@ -297,11 +321,14 @@ class Database:
         branch: str = MASTER,
         on_error: OnError = "refuse",
         timeout_s: float | None = None,
+        receipt: Receipt | None = None,
     ) -> Ticket[Commit]:
         """Put a commit in the writer's line; see `commit`."""
         changes = tuple(changes)
         self._writer.check(changes, on_error)
-        return self._commit_job(lambda cursor: self._writer.commit(cursor, changes, on_error, branch), timeout_s)
+        return self._commit_job(
+            lambda cursor: self._writer.commit(cursor, changes, on_error, branch, receipt), timeout_s
+        )
 
     def commit(
         self,
@@ -310,6 +337,7 @@ class Database:
         branch: str = MASTER,
         on_error: OnError = "refuse",
         timeout_s: float | None = None,
+        receipt: Receipt | None = None,
     ) -> Commit:
         """Change tables, in one transaction that is a version of its own; waits in this thread.
 
@@ -320,23 +348,43 @@ class Database:
             branch: where.
             on_error: whether a row with a problem refuses the commit, or is left out and kept in a file.
             timeout_s: how long it may take, waiting included.
+            receipt: what it is made from; what was made from the same before is not made again.
 
         Raises:
             UnknownTableError, InvalidRowsError: it cannot be made; nothing was changed.
             TooManyCommitsError, QueryTimeoutError: not now, or not in time.
         """
-        return self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s).result()
+        ticket = self.submit_commit(changes, branch=branch, on_error=on_error, timeout_s=timeout_s, receipt=receipt)
+        return ticket.result()
 
-    def keep(self, promise: Promise) -> list[str]:
-        """Refuse commits from now on that would break a promise; return how it is broken already, and then do not.
+    def receipts(self, source: str) -> Ticket[list[Receipt]]:
+        """Return what commits were made from that a source brought; wait for the ticket."""
+        return self.submit_job(lambda cursor: Receipts(cursor).of(source))
+
+    def exchange_promises(self, old: Set[Promise], new: Set[Promise], version: int) -> bool:
+        """Refuse commits from now on that would break the new promises, and no longer those that break the old ones.
+
+        Args:
+            old: what need not be true any more, unless it is among the new ones.
+            new: what has to be true.
+            version: the version in which the new promises were kept.
+
+        Returns:
+            Whether they are kept in the newest version too; otherwise nothing was changed.
 
         Raises:
-            EngineError, QueryTimeoutError: it cannot be looked at.
+            EngineError, QueryTimeoutError, TooManyCommitsError: it cannot be looked at.
         """
-        breaches = [str(row[0]) for row in self.query(promise.sql)]
-        if not breaches:
-            self._writer.promises.add(promise)
-        return breaches
+        if not old and not new:
+            return True
+
+        def exchange(cursor: Cursor) -> bool:
+            if self.version != version and any(cursor.rows(promise.sql) for promise in new):
+                return False
+            self._writer.promises = (self._writer.promises - old) | new
+            return True
+
+        return self._commit_job(exchange).result()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query; waits in this thread."""
@@ -370,6 +418,7 @@ class Database:
         """Interrupt what runs, write what is open and let go of the file."""
         self._background.close()
         self._commits.close()
+        self._writer.feed.close()
         self._pool.close()
         for stream in tuple(self._streams):
             stream.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from app_framework.errors import near_matches
 
 Family = Literal[
-    "integer", "decimal", "float", "text", "boolean", "date", "time", "timestamp", "zoned", "uuid", "other"
+    "integer", "decimal", "float", "text", "boolean", "date", "time", "timestamp", "zoned", "uuid", "array", "other"
 ]
 
 
@@ -18,7 +19,7 @@ class DataType:
     """A column's type.
 
     Args:
-        name: what answers call it: ``int64``, ``string``, ``decimal(15,2)``, ``timestamp[UTC]``.
+        name: what answers call it: ``int64``, ``string``, ``decimal(15,2)``, ``timestamp[UTC]``, ``double[]``.
         sql: what DuckDB calls it: ``BIGINT``.
         family: types of one family can be compared with each other.
         width: digits in all, of decimals.
@@ -44,6 +45,11 @@ class DataType:
         word = _normal(text)
         if decimal := _DECIMAL.fullmatch(word):
             return _decimal(text, int(decimal["width"] or 18), int(decimal["scale"] or 0))
+        if word.endswith("[]"):
+            element = cls.parse(word.removesuffix("[]"))
+            if not element.numeric:
+                raise UnknownTypeError(text)
+            return element.array
         if word.startswith("ENUM("):
             return cls("string", text, "text")
         if known := _KNOWN.get(_ALIASES.get(word, word)):
@@ -54,6 +60,9 @@ class DataType:
     def of_engine(cls, text: str) -> DataType:
         """Return the type DuckDB reports; one that no level or measure can have is of family ``other``."""
         try:
+            if fixed := _FIXED.fullmatch(text):
+                element = cls.parse(fixed["element"])
+                return cls(f"{element.name}[{fixed['length']}]", text, "array" if element.numeric else "other")
             return cls.parse(text)
         except UnknownTypeError:
             return cls(text.lower(), text, "other")
@@ -64,6 +73,17 @@ class DataType:
         return self.family in ("integer", "decimal", "float")
 
     @property
+    def array(self) -> DataType:
+        """The type of arrays whose elements are of this one."""
+        return DataType(f"{self.name}[]", f"{self.sql}[]", "array")
+
+    @property
+    def element(self) -> DataType:
+        """The type of the elements of an array."""
+        assert self.family == "array"
+        return DataType.parse(self.sql[: self.sql.rindex("[")])
+
+    @property
     def narrow(self) -> bool:
         """Whether it is an integer whose products soon overflow: arithmetic casts it to BIGINT."""
         return self.family == "integer" and self.name not in ("int64", "uint64", "int128", "uint128")
@@ -71,12 +91,13 @@ class DataType:
     @property
     def integer_range(self) -> tuple[int, int]:
         """The least and the largest value of an integer type."""
-        signed, bits = not self.name.startswith("u"), int(re.sub(r"\D", "", self.name))
-        return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        return _integer_range(self.name)
 
     @property
     def answered(self) -> DataType:
         """The type in which it leaves in answers: one that JSON, Arrow and Python can all write."""
+        if self.family == "array":
+            return self.element.answered.array
         if self.name in ("int128", "uint128"):
             return _decimal(self.sql, 38, 0)
         return _KNOWN["TIMESTAMP"] if self.family == "timestamp" else self
@@ -103,7 +124,16 @@ class UnknownTypeError(ValueError):
     def __init__(self, text: str) -> None:
         super().__init__(f"there is no type {text!r}")
         self.text = text
-        self.near = near_matches(text, [name.lower() for name in (*_KNOWN, *_ALIASES)])
+        element = text.removesuffix("[]")
+        near = near_matches(element, [name.lower() for name in (*_KNOWN, *_ALIASES)])
+        self.near = near if element == text else tuple(f"{name}[]" for name in near)
+
+
+@cache
+def _integer_range(name: str) -> tuple[int, int]:
+    """Every member of a filter is compared with it; there are ten names."""
+    signed, bits = not name.startswith("u"), int(re.sub(r"\D", "", name))
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
 
 
 def _normal(text: str) -> str:
@@ -117,6 +147,8 @@ def _decimal(text: str, width: int, scale: int) -> DataType:
 
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)(?:\((?P<width>\d+)(?:,(?P<scale>\d+))?\))?")
+
+_FIXED = re.compile(r"(?P<element>.+)\[(?P<length>\d+)\]")
 
 _KNOWN: dict[str, DataType] = {
     kind.sql: kind

@@ -8,8 +8,11 @@ UserError
 │   └── TooManyStreamsError                as many answers are being streamed as may be
 │   └── TooManyCommitsError                as many commits wait as may
 ├── InvalidRowsError       INVALID_ROWS  rows do not fit their table: every problem with its row and column
-├── UnknownTableError      UNKNOWN_TABLE  there is no table of that name
-├── NoSuchBranchError      UNKNOWN_BRANCH  there is no branch of that name
+│   └── TooManyRejectedError               more rows are bad than one commit may reject
+├── RejectsFullError       TOO_LARGE   the files of rejected rows have no room for more
+├── NoSuchNameError (app_framework.errors)
+│   ├── UnknownTableError  UNKNOWN_TABLE  there is no table of that name
+│   └── NoSuchBranchError  UNKNOWN_BRANCH  there is no branch of that name
 ├── BranchConflictError    CONFLICT    a branch or what it is laid over is not what it was thought to be
 │   └── BranchExistsError  ALREADY_EXISTS  there is a branch of that name already
 ├── VersionGoneError       UNKNOWN_VERSION  a version is not kept any more, or never was
@@ -26,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from app_framework.errors import FrameworkError, UserError, did_you_mean
+from app_framework.errors import FrameworkError, NoSuchNameError, UserError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,45 +240,54 @@ class InvalidRowsError(UserError):
         return f"Table {self.table!r} took no rows:\n" + "\n".join(str(problem) for problem in self.problems)
 
 
-class UnknownTableError(UserError):
-    """There is no table of that name.
+class TooManyRejectedError(InvalidRowsError):
+    """More rows do not fit than one commit may reject; none was taken.
 
     Attributes:
-        name: the name asked for.
-        near: the tables that were probably meant.
+        limit: how many it may reject.
     """
+
+    def __init__(self, table: str, limit: int) -> None:
+        reason = f"more than {limit:,} rows do not fit, too many to reject (`database.rejects.max-rows`)"
+        super().__init__(table, [RowProblem(0, "", reason)])
+        self.limit = limit
+
+
+class RejectsFullError(UserError):
+    """The files of rejected rows have no room for more; nothing was changed.
+
+    Attributes:
+        folder: where they are.
+        limit_bytes: how large they may be together.
+    """
+
+    code = "TOO_LARGE"
+
+    def __init__(self, folder: str, limit_bytes: int) -> None:
+        super().__init__()
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"The files of rejected rows would hold more than {self.limit_bytes:,} bytes (`database.rejects.max-size`)."
+            f" Remove those from {self.folder} that are mended."
+        )
+
+
+class UnknownTableError(NoSuchNameError):
+    """There is no table of that name."""
 
     code = "UNKNOWN_TABLE"
-
-    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self.name = name
-        self.near = near
-
-    def __str__(self) -> str:
-        hint = did_you_mean(self.near)
-        return f"There is no table {self.name!r}." + (f" {hint}?" if hint else "")
+    kind = "table"
 
 
-class NoSuchBranchError(UserError):
-    """There is no branch of that name.
-
-    Attributes:
-        name: the name asked for.
-        near: the branches that were probably meant.
-    """
+class NoSuchBranchError(NoSuchNameError):
+    """There is no branch of that name."""
 
     code = "UNKNOWN_BRANCH"
+    kind = "branch"
     field = "branch"
-
-    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self.name = name
-        self.near = near
-
-    def __str__(self) -> str:
-        hint = did_you_mean(self.near)
-        return f"There is no branch {self.name!r}." + (f" {hint}?" if hint else "")
 
 
 class BranchConflictError(UserError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -23,6 +23,7 @@ from app_framework.database.functions import (
     REFUSED_CLASSES,
     SCALAR_CLASSES,
     SCALAR_OPERATORS,
+    TEMPLATES,
 )
 from app_framework.database.sql import quote
 from app_framework.errors import near_matches
@@ -105,12 +106,12 @@ class ExpressionParser:
         return self._syntax(text)
 
     def _checked(self, text: str, node: Node, resolve: Resolve) -> Expression:
-        wide = _Walk(text, resolve, widen=True)
+        wide = _Walk(text, resolve, self._syntax, widen=True)
         wide_node = wide.check(copy.deepcopy(node))
         sql = self._text(wide_node)
         narrow = sql
         if wide.widened:
-            narrow = self._text(_Walk(text, resolve, widen=False).check(copy.deepcopy(node)))
+            narrow = self._text(_Walk(text, resolve, self._syntax, widen=False).check(copy.deepcopy(node)))
         return Expression(text, sql, narrow, frozenset(wide.names), wide_node)
 
     def _syntax(self, text: str) -> Node:
@@ -139,9 +140,10 @@ class ExpressionParser:
 class _Walk:
     """One pass over a syntax tree: refuses what is not scalar, puts in what names stand for."""
 
-    def __init__(self, text: str, resolve: Resolve, *, widen: bool) -> None:
+    def __init__(self, text: str, resolve: Resolve, syntax: Callable[[str], Node], *, widen: bool) -> None:
         self.names: set[object] = set()
         self.widened = False
+        self._syntax = syntax
         self._text = text
         self._resolve = resolve
         self._widen = widen
@@ -205,7 +207,15 @@ class _Walk:
         if name in DIVISIONS and len(arguments) == 2:
             # A division by zero is null, whatever the types are; DuckDB would answer infinity.
             arguments[1]["expression"] = _call("nullif", arguments[1]["expression"], _zero())
-        return node
+        return self._written_out(node, *TEMPLATES[name], arguments) if name in TEMPLATES else node
+
+    def _written_out(self, node: Node, names: tuple[str, ...], template: str, arguments: list[Node]) -> Node:
+        """Return what a function of our own stands for."""
+        if len(arguments) != len(names):
+            function = cast("dict[str, list[str]]", node["qualified_name"])["path"][-1].lower()
+            raise self._error(node, f"{function} takes {' and '.join(names)}")
+        given = {name: cast("Node", a["expression"]) for name, a in zip(names, arguments, strict=True)}
+        return cast("Node", _filled(self._syntax(template), given))
 
     def _unknown_function(self, node: Node, name: str) -> ExpressionError:
         if name in AGGREGATES:
@@ -289,6 +299,17 @@ def _character(text: str, location: object) -> int | None:
     if not 0 <= byte <= len(encoded) + 2:
         return None
     return len(encoded[:byte].decode(errors="ignore"))
+
+
+def _filled(part: object, given: Mapping[str, Node]) -> object:
+    """Return a part of a syntax tree with columns replaced by what is given for them."""
+    if isinstance(part, list):
+        return [_filled(each, given) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("class") == "COLUMN_REF" and (name := part["column_names"][0]) in given:
+        return copy.deepcopy(given[name])
+    return {key: _filled(each, given) for key, each in part.items()}
 
 
 def _cast(node: Node, sql: str) -> Node:

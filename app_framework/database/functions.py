@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -39,9 +42,21 @@ FUNCTIONS = _words("""
     to_millennia to_milliseconds to_minutes to_months to_quarters to_seconds to_timestamp to_weeks to_years
     try_strptime week weekday weekofyear year yearweek
 
+    array_sum array_avg array_min array_max array_length array_element array_quantile array_scale
     array_extract element_at json_extract_string list_contains list_extract list_value split str_split
     string_split struct_extract bin hex to_base unbin unhex
 """)
+
+TEMPLATES: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType({
+    "array_sum": (("array",), 'list_sum("array")'),
+    "array_avg": (("array",), 'list_avg("array")'),
+    "array_min": (("array",), 'list_min("array")'),
+    "array_max": (("array",), 'list_max("array")'),
+    "array_element": (("array", "position"), 'list_extract("array", "position")'),
+    "array_quantile": (("array", "q"), """list_aggregate(CAST("array" AS DOUBLE[]), 'quantile_cont', "q")"""),
+    "array_scale": (("array", "by"), 'list_transform("array", lambda "#element": "#element" * "by")'),
+})  # fmt: skip
+"""Functions of our own: their arguments, and what the engine is given, with the arguments' names as columns."""
 
 AGGREGATES = _words("""
     any_value approx_count_distinct approx_quantile arg_max arg_min avg bit_and bit_or bit_xor bool_and bool_or

@@ -63,12 +63,10 @@ class TableChanges:
     Args:
         added: the last version that brought rows, 0 for none.
         removed: the last version that took rows out, 0 for none.
-        rows: how many rows all of them brought.
     """
 
     added: int = 0
     removed: int = 0
-    rows: int = 0
 
     @property
     def last(self) -> int:
@@ -77,11 +75,7 @@ class TableChanges:
 
     def plus(self, effect: Effect, version: int) -> TableChanges:
         """Return these changes and those of a commit."""
-        return TableChanges(
-            version if effect.added else self.added,
-            version if effect.removed else self.removed,
-            self.rows + effect.added,
-        )
+        return TableChanges(version if effect.added else self.added, version if effect.removed else self.removed)
 
 
 UNCHANGED = TableChanges()
@@ -164,6 +158,20 @@ def rows_lost(table: TableSchema, version: int) -> str:
 def view_at(cursor: Cursor, tables: Mapping[str, TableSchema], version: int) -> DataView:
     """Return what a reader of an older version sees."""
     return DataView(version, {name: rows_at(tables[name], version) for name in remembering(cursor) if name in tables})
+
+
+def changes_since(cursor: Cursor, tables: Mapping[str, TableSchema], version: int, newest: int) -> DataView:
+    """Return, in the place of the tables that remember, the rows that came or left after a version that is kept."""
+    changed = {name: _changed(tables[name], version) for name in remembering(cursor) if name in tables}
+    return DataView(newest, changed)
+
+
+def _changed(table: TableSchema, version: int) -> str:
+    columns, known = names(table.columns), f"({quote(FROM)} IS NULL OR {quote(FROM)} <= {version})"
+    return (
+        f"(SELECT {columns} FROM {held(table)} WHERE {quote(FROM)} > {version}"
+        f" UNION ALL SELECT {columns} FROM {past(table)} WHERE {known} AND {quote(TO)} > {version})"
+    )
 
 
 def rows_at(table: TableSchema, version: int, *further: str) -> str:

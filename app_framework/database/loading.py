@@ -13,6 +13,7 @@ from app_framework.database.branches import Overlay
 from app_framework.database.datatype import DataType, UnknownTypeError
 from app_framework.database.errors import DatabaseError, ModelProblem
 from app_framework.database.history import HIDDEN, PREFIX, forget, remembering, tables_of
+from app_framework.database.receipt import Receipts
 from app_framework.database.schema import Column, Table, TableSchema
 from app_framework.database.source import MissingFileError, Source, fingerprint, shown
 from app_framework.database.sql import quote
@@ -39,6 +40,8 @@ class Loader:
         self._cursor = cursor
         self._ledger = Ledger(cursor, clock)
         self._ledger.prepare()
+        self._receipts = Receipts(cursor)
+        self._receipts.prepare()
         self._present = tables_of(cursor)
         self._remembering = remembering(cursor)
 
@@ -139,6 +142,7 @@ class Loader:
         if select is None:
             return
         self.replaced |= table.name in self._present
+        self._receipts.forget(table.name)
         if table.name in self._remembering:
             forget(self._cursor, table.name)
         self._cursor.execute(f"CREATE OR REPLACE TABLE {quote(table.name)} AS {select}")

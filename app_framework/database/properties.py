@@ -61,6 +61,17 @@ class VersionsProperties(ConfigProperties):
     keep: int = Field(default=10, ge=1, le=10_000, description="Data versions that can be read, the newest included.")
 
 
+class RejectsProperties(ConfigProperties):
+    """The rows that commits leave out, kept in files below `app.data-dir`."""
+
+    max_size: DataSize = Field(
+        default="1GB",
+        ge=0,
+        description="Size of all files of rejected rows; with more a commit is refused.",
+    )
+    max_rows: int = Field(default=100_000, ge=1, description="Rows one commit may reject; with more it is refused.")
+
+
 class DatabaseProperties(ConfigProperties, prefix="database"):
     """The analytic database of this node: DuckDB in memory or in one file."""
 
@@ -96,6 +107,7 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
     commit_timeout: Duration = Field(default="2m", description="Time of a commit, waiting included.")
     max_branches: int = Field(default=16, ge=0, le=1_000, description="Branches that may be there beside master.")
     versions: VersionsProperties = Field(default=VersionsProperties(), description="Data versions.")
+    rejects: RejectsProperties = Field(default=RejectsProperties(), description="Rows that commits leave out.")
 
     def limits(self) -> DatabaseLimits:
         """Return the bounds."""
@@ -110,6 +122,8 @@ class DatabaseProperties(ConfigProperties, prefix="database"):
             commit_timeout_s=self.commit_timeout.total_seconds(),
             versions_kept=self.versions.keep,
             branches_max=self.max_branches,
+            rejects_bytes_max=self.rejects.max_size,
+            rejected_rows_max=self.rejects.max_rows,
         )
 
     def declared(self) -> list[Table]:

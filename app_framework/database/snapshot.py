@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app_framework.clock import Clock
 from app_framework.database.branches import MASTER, Overlay
 from app_framework.database.errors import NoSuchBranchError, VersionGoneError
-from app_framework.database.history import UNCHANGED, DataView, Effect, TableChanges, view_at
+from app_framework.database.history import UNCHANGED, DataView, Effect, TableChanges, changes_since, view_at
 from app_framework.database.schema import TableSchema
 from app_framework.database.version import Branch, Ledger
 from app_framework.errors import near_matches
@@ -84,6 +84,26 @@ class Snapshots:
         cursor.execute("BEGIN TRANSACTION")
         try:
             return job(self.view(cursor, version, branch))
+        finally:
+            cursor.rollback()
+
+    def read_changes(self, cursor: Cursor, job: Callable[[DataView], T], since: int) -> T:
+        """Run a job over the rows of master that came or left after a version.
+
+        Args:
+            cursor: what the job uses.
+            job: reads from a view that has, for each table that was ever written to, such rows in its place.
+            since: the version.
+
+        Raises:
+            VersionGoneError: it is not kept, so what left since is not known.
+        """
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            kept = Ledger(cursor, self._clock).kept()
+            if since not in kept:
+                raise VersionGoneError(since, kept[-1])
+            return job(changes_since(cursor, self._tables, since, kept[-1]))
         finally:
             cursor.rollback()
 

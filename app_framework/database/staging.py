@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from app_framework.database.changes import ArrowStream, BadRow, IncomingRow, Insert
 from app_framework.database.columns import ColumnMatch, is_arrow
-from app_framework.database.errors import EngineError, InvalidRowsError, RowProblem
+from app_framework.database.errors import EngineError, InvalidRowsError, RowProblem, TooManyRejectedError
 from app_framework.database.rejects import RejectedRow
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.sql import names, quote
@@ -39,21 +39,28 @@ class Staging:
         table: where the rows shall go.
         references: those that point to this table.
         source: the rows that are in the table, as SQL.
-        reject: whether rows with problems are left out, and kept as `rejected`; otherwise they refuse all.
+        rejected_max: how many rows with problems are left out and kept as `rejected`; None when one refuses all.
 
     Attributes:
         rejected: the rows that were left out.
     """
 
     def __init__(
-        self, cursor: Cursor, table: TableSchema, references: Sequence[Reference], source: str, *, reject: bool
+        self,
+        cursor: Cursor,
+        table: TableSchema,
+        references: Sequence[Reference],
+        source: str,
+        *,
+        rejected_max: int | None,
     ) -> None:
         self.rejected: list[RejectedRow] = []
         self._cursor = cursor
         self._table = table
         self._references = references
         self._source = source
-        self._reject = reject
+        self._reject = rejected_max is not None
+        self._rejected_max = rejected_max or 0
         self._problems: list[RowProblem] = []
 
     def fill(self, insert: Insert) -> int:
@@ -185,13 +192,14 @@ class Staging:
 
     @property
     def _limit(self) -> str:
-        """So many problems are looked for: all of them where their rows are to be left out."""
-        return "" if self._reject else f" LIMIT {PROBLEMS_MAX}"
+        """So many problems are looked for: where their rows are to be left out, one more than may be."""
+        return f" LIMIT {self._rejected_max + 1 if self._reject else PROBLEMS_MAX}"
 
     def _leave_row_out(self, number: int, row: IncomingRow, problems: tuple[RowProblem, ...]) -> None:
         if self._reject:
             values = row if isinstance(row, Mapping) else {"": row.text if isinstance(row, BadRow) else repr(row)}
             self.rejected.append(RejectedRow(number, problems, values))
+            self._check_room()
         else:
             self._problems += problems
 
@@ -203,6 +211,7 @@ class Staging:
         if not found:
             return
         problems = {_number(row): problem for row, problem in found}
+        self._check_room(len(problems))
         chosen = f"FROM {table} WHERE {ROW} IN (SELECT unnest(CAST(? AS BIGINT[])))"
         sent = [c.name for c in self._cursor.describe(f"FROM {table}") if quote(c.name) != ROW]
         for number, *values in self._cursor.rows(
@@ -211,6 +220,10 @@ class Staging:
             row = _number(number)
             self.rejected.append(RejectedRow(row, (problems[row],), dict(zip(sent, values, strict=True))))
         self._cursor.execute(f"DELETE {chosen}", [[*problems]])
+
+    def _check_room(self, more: int = 0) -> None:
+        if len(self.rejected) + more > self._rejected_max:
+            raise TooManyRejectedError(self._table.name, self._rejected_max)
 
     def _refuse(self) -> None:
         if self._problems:

@@ -6,6 +6,7 @@ has are told to whoever sent them.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from uuid import UUID
 from app_framework.database.datatype import DataType
 
 T = TypeVar("T")
-Bound = str | int | float | bool | None
+Bound = str | int | float | bool | list[object] | None
 """What is bound to a statement: plain values as they are, all others as the text the engine reads exactly."""
 
 ValueReader = Callable[[object], Bound]
@@ -235,6 +236,23 @@ def _uuid(kind: DataType) -> ValueReader:
     return read
 
 
+def _array(kind: DataType) -> ValueReader:
+    read_element = value_reader(kind.element)
+
+    def read(value: object) -> Bound:
+        if not isinstance(value, list | tuple):
+            raise _not_a(value, kind)
+        elements: list[object] = []
+        for position, element in enumerate(value, 1):
+            try:
+                elements.append(read_element(element))
+            except ValueRefusedError as problem:
+                raise ValueRefusedError(f"element {position}: {problem}") from None
+        return elements
+
+    return read
+
+
 def _iso(value: object, read: Callable[[str], T], kind: DataType) -> T:
     # Python reads further digits of a second and forgets them.
     if not isinstance(value, str) or _TOO_FINE.search(value):
@@ -266,6 +284,13 @@ def _parsed_boolean(text: str, kind: DataType) -> object:
     return known
 
 
+def _parsed_array(text: str, kind: DataType) -> object:
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        raise _not_a(text, kind) from None
+
+
 _BITS_SHOWN_MAX = 1_000
 _FLOAT_MAX = 3.4028235677973366e38
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
@@ -277,6 +302,7 @@ _PARSERS: dict[str, Callable[[str, DataType], object]] = {
     "integer": _parsed_integer,
     "float": _parsed_float,
     "boolean": _parsed_boolean,
+    "array": _parsed_array,
 }
 _READERS: dict[str, Callable[[DataType], ValueReader]] = {
     "integer": _integer,
@@ -289,4 +315,5 @@ _READERS: dict[str, Callable[[DataType], ValueReader]] = {
     "timestamp": _timestamp,
     "zoned": _zoned,
     "uuid": _uuid,
+    "array": _array,
 }

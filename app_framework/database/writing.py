@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,8 +22,10 @@ from app_framework.database.errors import (
     VersionGoneError,
 )
 from app_framework.database.history import Effect, compact, remembering
+from app_framework.database.listening import CommitFeed, CommitNews
 from app_framework.database.promise import Promise
-from app_framework.database.rejects import RejectedRow, write_rejects
+from app_framework.database.receipt import Receipt, Receipts
+from app_framework.database.rejects import RejectedRow, Rejects
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.sql import quote
@@ -34,7 +37,19 @@ if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
-Effects = Mapping[str, Effect]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction changed.
+
+    Args:
+        news: what is told of it; none when it need not be committed.
+        effects: what it did to the tables of master.
+    """
+
+    news: tuple[CommitNews, ...] = ()
+    effects: Mapping[str, Effect] = field(default_factory=dict)
 
 
 class Writer:
@@ -47,10 +62,11 @@ class Writer:
         clock: the time of commits.
         keep: how many versions can be read.
         branches_max: how many branches there may be.
-        rejects: the folder of rejected rows; None where there is none.
+        rejects: where rejected rows go; None where there is no place for them.
 
     Attributes:
         promises: what has to be true of the rows after each commit.
+        feed: whom a commit is told when it is there to be read.
     """
 
     def __init__(
@@ -62,7 +78,7 @@ class Writer:
         *,
         keep: int,
         branches_max: int,
-        rejects: Path | None = None,
+        rejects: Rejects | None = None,
     ) -> None:
         self._tables = tables
         self._references = references
@@ -71,7 +87,8 @@ class Writer:
         self._keep = keep
         self._branches_max = branches_max
         self._rejects = rejects
-        self.promises: set[Promise] = set()
+        self.promises: frozenset[Promise] = frozenset()
+        self.feed = CommitFeed()
 
     def check(self, changes: Sequence[Change], on_error: OnError) -> None:
         """Refuse what needs no row to be refused.
@@ -86,8 +103,15 @@ class Writer:
         if on_error == "reject" and self._rejects is None:
             raise ValueError("this database has no folder for rejected rows; open it with `rejects=FOLDER`")
 
-    def commit(self, cursor: Cursor, changes: Sequence[Change], on_error: OnError, branch: str) -> Commit:
-        """Make all changes, in their order, in one transaction.
+    def commit(
+        self,
+        cursor: Cursor,
+        changes: Sequence[Change],
+        on_error: OnError,
+        branch: str,
+        receipt: Receipt | None = None,
+    ) -> Commit:
+        """Make all changes, in their order, in one transaction; what has the receipt of an earlier one is done already.
 
         Raises:
             InvalidRowsError: rows do not fit; nothing was changed.
@@ -95,22 +119,28 @@ class Writer:
         """
         written: list[Path] = []
 
-        def make(ledger: Ledger) -> tuple[Commit, Effects | None]:
+        def make(ledger: Ledger) -> tuple[Commit, Outcome]:
+            receipts = Receipts(cursor)
+            if receipt is not None and (made := receipts.version(receipt)) is not None:
+                return Commit(made, (0,) * len(changes), repeated=True), Outcome()
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
             target, version = self._target(cursor, ledger, branch)
-            transaction = _Transaction(cursor, self._tables, self._references, target, reject=on_error == "reject")
+            rejects = self._rejects if on_error == "reject" else None
+            transaction = _Transaction(cursor, self._tables, self._references, target, rejects)
             rows = tuple(transaction.make(change) for change in changes)
+            changed = frozenset(change.table for change, count in zip(changes, rows, strict=True) if count)
             if branch == MASTER:
-                changed = {change.table for change, count in zip(changes, rows, strict=True) if count}
                 self._refuse_breaches(cursor, changed)
             if transaction.rejected:
-                assert self._rejects is not None
+                assert rejects is not None
                 table = next(change.table for change in changes if isinstance(change, Insert))
-                written.append(write_rejects(self._rejects, table, version, transaction.rejected))
-            rejects = written[0] if written else None
+                written.append(rejects.write(table, version, transaction.rejected))
+            if receipt is not None and any(rows):
+                receipts.record(receipt, {change.table for change in changes}, version)
+            file = written[0] if written else None
+            news = (CommitNews(branch, version, changed),) if changed else ()
             effects = transaction.effects if branch == MASTER else {}
-            made = Commit(version if any(rows) else old, rows, len(transaction.rejected), rejects)
-            return made, effects if any(rows) else None
+            return Commit(version if changed else old, rows, len(transaction.rejected), file), Outcome(news, effects)
 
         try:
             return self._transact(cursor, make)
@@ -128,7 +158,7 @@ class Writer:
             VersionGoneError: the version is not kept.
         """
 
-        def create(ledger: Ledger) -> tuple[Branch, Effects | None]:
+        def create(ledger: Ledger) -> tuple[Branch, Outcome]:
             branches, kept = ledger.branches(), ledger.kept()
             if not is_branch_name(name):
                 raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
@@ -141,7 +171,7 @@ class Writer:
                 raise VersionGoneError(base, kept[-1])
             branch = Branch(name, base or kept[-1], base or kept[-1])
             ledger.set_branch(branch)
-            return branch, {}
+            return branch, Outcome((CommitNews(name, branch.version, None),))
 
         return self._transact(cursor, create)
 
@@ -152,11 +182,11 @@ class Writer:
             NoSuchBranchError: there is none.
         """
 
-        def delete(ledger: Ledger) -> tuple[Branch, Effects | None]:
+        def delete(ledger: Ledger) -> tuple[Branch, Outcome]:
             branch = _branch(ledger, name)
             Overlay(cursor, branch, self._tables).remove()
             ledger.remove_branch(name)
-            return branch, {}
+            return branch, Outcome((CommitNews(name, branch.version, None),))
 
         return self._transact(cursor, delete)
 
@@ -168,7 +198,7 @@ class Writer:
             InvalidRowsError: the model would not be true of master any more.
         """
 
-        def forward(ledger: Ledger) -> tuple[Branch, Effects | None]:
+        def forward(ledger: Ledger) -> tuple[Branch, Outcome]:
             branch, newest = _branch(ledger, name), ledger.version()
             if branch.base != newest:
                 reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
@@ -176,13 +206,14 @@ class Writer:
             if expected not in (None, branch.version):
                 raise BranchConflictError(name, f"it is at version {branch.version}, not at {expected}")
             if branch.version == branch.base:
-                return branch, None
+                return branch, Outcome()
             version = ledger.advance(self._keep)[-1]
             effects = Overlay(cursor, branch, self._tables).apply(version)
-            self._refuse_breaches(cursor, set(self._tables))
+            self._refuse_breaches(cursor, frozenset(self._tables))
             moved = Branch(name, version, version)
             ledger.set_branch(moved)
-            return moved, effects
+            news = CommitNews(MASTER, version, frozenset(effects)), CommitNews(name, version)
+            return moved, Outcome(news, effects)
 
         return self._transact(cursor, forward)
 
@@ -195,13 +226,13 @@ class Writer:
         ledger.set_branch(Branch(branch, known.base, version))
         return Overlay(cursor, known, self._tables), version
 
-    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, Effects | None]]) -> T:
-        """Do work in a transaction and make it known with what it did to master, unless it changed nothing."""
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, Outcome]]) -> T:
+        """Do work in a transaction and make it known, unless it changed nothing."""
         cursor.execute("BEGIN TRANSACTION")
         try:
             ledger = Ledger(cursor, self._clock)
-            result, effects = work(ledger)
-            if effects is None:
+            result, outcome = work(ledger)
+            if not outcome.news:
                 cursor.rollback()
                 return result
             kept, branches = ledger.kept(), ledger.branches()
@@ -209,16 +240,17 @@ class Writer:
             for name in remembering(cursor) & self._tables.keys():
                 compact(cursor, self._tables[name], kept[0], bases)
             cursor.check_wanted()
-            with self._snapshots.publishing(kept, branches, effects):
+            with self._snapshots.publishing(kept, branches, outcome.effects):
                 cursor.execute("COMMIT")
         except BaseException:
             cursor.rollback()
             raise
+        self.feed.tell(outcome.news)
         return result
 
-    def _refuse_breaches(self, cursor: Cursor, changed: set[str]) -> None:
+    def _refuse_breaches(self, cursor: Cursor, changed: Set[str]) -> None:
         """Refuse changes after which the model would not be true of the rows any more."""
-        for promise in [promise for promise in self.promises.copy() if promise.tables & changed]:
+        for promise in [promise for promise in self.promises if promise.tables & changed]:
             breaches = [str(row[0]) for row in cursor.rows(promise.sql)]
             if breaches:
                 table = min(promise.tables & changed)
@@ -234,8 +266,7 @@ class _Transaction:
         tables: Mapping[str, TableSchema],
         references: Sequence[Reference],
         target: Trunk | Overlay,
-        *,
-        reject: bool,
+        rejects: Rejects | None,
     ) -> None:
         self.rejected: list[RejectedRow] = []
         self.effects: dict[str, Effect] = {}
@@ -243,7 +274,7 @@ class _Transaction:
         self._tables = tables
         self._references = references
         self._target = target
-        self._reject = reject
+        self._rejected_max = rejects.rows_max if rejects else None
 
     def make(self, change: Change) -> int:
         """Make one change and return how many rows it put in or took out."""
@@ -264,7 +295,7 @@ class _Transaction:
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
         source = self._target.source(table)
-        staging = Staging(self._cursor, table, pointing, source, reject=self._reject)
+        staging = Staging(self._cursor, table, pointing, source, rejected_max=self._rejected_max)
         try:
             count = staging.fill(insert)
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)

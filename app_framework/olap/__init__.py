@@ -7,39 +7,48 @@ cube.query_sync(CubeQuery(measures=["flights"], levels=["origin"], totals="grand
 
 from __future__ import annotations
 
-from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
-from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
-from app_framework.olap.catalog import Catalog
-from app_framework.olap.cellset import CellColumn, CellSet
-from app_framework.olap.cellstream import CellStream
-from app_framework.olap.cube import Cube, build_cubes
-from app_framework.olap.definition import CatalogDefinition, CubeDefinition
-from app_framework.olap.deletion import delete_where
-from app_framework.olap.dimension import Dimension, Hierarchy, Level
-from app_framework.olap.drillthrough import Drillthrough
-from app_framework.olap.errors import (
-    MeasureOverflowError,
-    QueryError,
-    QueryProblem,
-    TooLargeError,
-    TooManyQuestionsError,
-    UnknownBranchError,
-    UnknownCubeError,
-    UnknownLevelError,
-    UnknownMeasureError,
-    UnknownVersionError,
-)
-from app_framework.olap.manager import Manager, build_catalogs
-from app_framework.olap.measure import Measure
-from app_framework.olap.model import CubeModel
-from app_framework.olap.plan import QueryPlan
-from app_framework.olap.query import CubeQuery, Order
-from app_framework.olap.queryable import Queryable
-from app_framework.olap.reading import read_model
-from app_framework.olap.rowset import RowSet, RowSetColumn
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
+    from app_framework.olap.aggregate_limits import AggregateLimits
+    from app_framework.olap.aggregation import AGGREGATIONS, Aggregation, Aggregations
+    from app_framework.olap.catalog import Catalog
+    from app_framework.olap.cellset import CellColumn, CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.cube import Cube, build_cubes
+    from app_framework.olap.definition import CatalogDefinition, CubeDefinition
+    from app_framework.olap.deletion import delete_where
+    from app_framework.olap.dimension import Dimension, Hierarchy, Level
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.errors import (
+        MeasureFunctionError,
+        MeasureOverflowError,
+        QueryError,
+        QueryProblem,
+        TooLargeError,
+        TooManyCellsError,
+        TooManyQuestionsError,
+        UnknownBranchError,
+        UnknownCubeError,
+        UnknownLevelError,
+        UnknownMeasureError,
+        UnknownVersionError,
+    )
+    from app_framework.olap.manager import FixedModelError, Manager
+    from app_framework.olap.measure import Measure
+    from app_framework.olap.model import CubeModel
+    from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs
+    from app_framework.olap.plan import QueryPlan
+    from app_framework.olap.query import CubeQuery, Order
+    from app_framework.olap.queryable import Queryable
+    from app_framework.olap.reading import read_model
+    from app_framework.olap.rowset import RowSet, RowSetColumn
 
 __all__ = [
     "AGGREGATIONS",
+    "AggregateLimits",
     "Aggregation",
     "Aggregations",
     "Catalog",
@@ -53,13 +62,17 @@ __all__ = [
     "CubeQuery",
     "Dimension",
     "Drillthrough",
+    "FixedModelError",
     "Hierarchy",
     "Level",
     "Manager",
     "Measure",
+    "MeasureFunctionError",
     "MeasureOverflowError",
+    "ModelChange",
     "ModelError",
     "ModelProblem",
+    "Modeler",
     "Order",
     "OverloadedError",
     "QueryError",
@@ -70,6 +83,7 @@ __all__ = [
     "RowSet",
     "RowSetColumn",
     "TooLargeError",
+    "TooManyCellsError",
     "TooManyQuestionsError",
     "UnknownBranchError",
     "UnknownCubeError",
@@ -81,3 +95,67 @@ __all__ = [
     "delete_where",
     "read_model",
 ]
+
+_HOME_OF: dict[str, str] = {
+    "AGGREGATIONS": "aggregation",
+    "AggregateLimits": "aggregate_limits",
+    "Aggregation": "aggregation",
+    "Aggregations": "aggregation",
+    "Catalog": "catalog",
+    "CatalogDefinition": "definition",
+    "CellColumn": "cellset",
+    "CellSet": "cellset",
+    "CellStream": "cellstream",
+    "Cube": "cube",
+    "CubeDefinition": "definition",
+    "CubeModel": "model",
+    "CubeQuery": "query",
+    "Dimension": "dimension",
+    "Drillthrough": "drillthrough",
+    "FixedModelError": "manager",
+    "Hierarchy": "dimension",
+    "Level": "dimension",
+    "Manager": "manager",
+    "Measure": "measure",
+    "MeasureFunctionError": "errors",
+    "MeasureOverflowError": "errors",
+    "ModelChange": "modeler",
+    "ModelError": ".database.errors",
+    "ModelProblem": ".database.errors",
+    "Modeler": "modeler",
+    "Order": "query",
+    "OverloadedError": ".database.errors",
+    "QueryError": "errors",
+    "QueryPlan": "plan",
+    "QueryProblem": "errors",
+    "QueryTimeoutError": ".database.errors",
+    "Queryable": "queryable",
+    "RowSet": "rowset",
+    "RowSetColumn": "rowset",
+    "TooLargeError": "errors",
+    "TooManyCellsError": "errors",
+    "TooManyQuestionsError": "errors",
+    "UnknownBranchError": "errors",
+    "UnknownCubeError": "errors",
+    "UnknownLevelError": "errors",
+    "UnknownMeasureError": "errors",
+    "UnknownVersionError": "errors",
+    "build_catalogs": "modeler",
+    "build_cubes": "cube",
+    "delete_where": "deletion",
+    "read_model": "reading",
+}
+"""Where each name lives; a module is loaded when one of its names is first asked for."""
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -15,16 +15,14 @@ class AggregateLimits:
         rows_max: how many groups all of them may have together.
         questions: after so many questions that had to read rows it is considered again what to keep.
         floor_rows: reading fewer groups than these is no faster: the engine needs the time for anything.
-        later_rows_max: so many rows that came later are grouped with an aggregate when it is asked; more are merged.
         tile_cells: the most cells of a tile: an answer is computed where it is asked for, so many in a millisecond.
         tile_bytes: what all tiles, the dense copies of aggregates in memory, may take; 0 for none.
     """
 
     rows_min: int = 200_000
     share_max: float = 0.05
-    rows_max: int = 2_000_000
+    rows_max: int = 1_000_000
     questions: int = 50
     floor_rows: int = 60_000
-    later_rows_max: int = 20_000
     tile_cells: int = 250_000
     tile_bytes: int = 64 * 1024 * 1024

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app_framework.database.datatype import BIGINT, DOUBLE, DataType
+from app_framework.olap.arrays import element_wise
 
 PartialForm = Literal["mergeable", "detail-shipping", "sketch", "derived"]
 """mergeable: parts of the answer merge; detail-shipping: the values themselves must travel;
@@ -110,6 +111,22 @@ def _same(argument: DataType) -> DataType | None:
     return None if argument.family == "other" else argument
 
 
+def _ordered(argument: DataType) -> DataType | None:
+    return None if argument.family == "array" else _same(argument)
+
+
+def _or_array_of(result: Callable[[DataType], DataType | None]) -> Callable[[DataType], DataType | None]:
+    """Return what also answers for arrays: the type of a result's elements is that of a result of elements."""
+
+    def result_of(argument: DataType) -> DataType | None:
+        if argument.family != "array":
+            return result(argument)
+        element = result(argument.element)
+        return element and element.array
+
+    return result_of
+
+
 def _double(argument: DataType) -> DataType | None:
     return DOUBLE if _addable(argument) else None
 
@@ -141,6 +158,21 @@ def _above(argument: Argument) -> str:
 
 def _below(argument: Argument) -> str:
     return f"CASE WHEN {_number(argument)} > 0 THEN 0 ELSE {_number(argument)} END"
+
+
+def _or_element_wise(
+    function: str,
+    result: Callable[[DataType], DataType | None],
+    render: Callable[[Sequence[Argument], Sequence[float]], str],
+) -> Callable[[Sequence[Argument], Sequence[float]], str]:
+    """Render arrays element by element by a function over a list, and all else as before."""
+
+    def rendered(arguments: Sequence[Argument], fractions: Sequence[float]) -> str:
+        array = arguments[0]
+        kind = result(array.type.element) if array.type.family == "array" else None
+        return element_wise(function, array.sql, kind.array) if kind else render(arguments, fractions)
+
+    return rendered
 
 
 def _call(template: str) -> Callable[[Sequence[Argument], Sequence[float]], str]:
@@ -177,14 +209,20 @@ def _at_extreme(function: str) -> Callable[[Sequence[Argument], Sequence[float]]
     return render
 
 
-SUM = Aggregation("sum", "mergeable", ("sum",), "numbers", _sum_type, _sum_of(_number), term=_number)
+SUM = Aggregation(
+    "sum", "mergeable", ("sum",), "numbers", _or_array_of(_sum_type),
+    _or_element_wise("list_sum", _sum_type, _sum_of(_number)), term=_number,
+)  # fmt: skip
 COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"), term=_plain)
-AVG = Aggregation("avg", "mergeable", ("sum", "count"), "numbers", _double, _over_number("avg({0})"), term=_number)
+AVG = Aggregation(
+    "avg", "mergeable", ("sum", "count"), "numbers", _or_array_of(_double),
+    _or_element_wise("list_avg", _double, _over_number("avg({0})")), term=_number,
+)  # fmt: skip
 MIN = Aggregation(
-    "min", "mergeable", ("min",), "values with an order", _same, _over_values("min({0})"), term=_comparable
+    "min", "mergeable", ("min",), "values with an order", _ordered, _over_values("min({0})"), term=_comparable
 )
 MAX = Aggregation(
-    "max", "mergeable", ("max",), "values with an order", _same, _over_values("max({0})"), term=_comparable
+    "max", "mergeable", ("max",), "values with an order", _ordered, _over_values("max({0})"), term=_comparable
 )
 COUNT_DISTINCT = Aggregation("count_distinct", "detail-shipping", (), "anything", _int64, _call("count(DISTINCT {0})"))
 APPROX_COUNT_DISTINCT = Aggregation(

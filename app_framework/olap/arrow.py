@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, cast
 
 from app_framework.database.changes import ArrowStream
 from app_framework.database.datatype import DataType
-from app_framework.database.rows import ArrowTable, Row
+from app_framework.database.rows import ArrowBatch, ArrowTable, Row
 from app_framework.olap.cellset import CellColumn, CellSet
 from app_framework.olap.cellstream import CellStream
 from app_framework.olap.rowset import RowSet
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUPING = "grouping"
 BATCH_ROWS_MAX = 65_536
+FILE_MAGIC = b"ARROW1"
 
 
 class ArrowCellSet(CellSet):
@@ -104,6 +105,25 @@ def read_ipc_stream(file: IO[bytes]) -> ArrowStream:
     return _checked(reader.schema, reader)
 
 
+def read_ipc(file: IO[bytes]) -> ArrowStream:
+    """Return the rows of an Arrow stream or of an Arrow file, read while they are used.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    import pyarrow as pa
+
+    begins = file.read(len(FILE_MAGIC))
+    file.seek(0)
+    if begins != FILE_MAGIC:
+        return read_ipc_stream(file)
+    try:
+        reader = pa.ipc.open_file(file)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+    return _checked(reader.schema, (reader.get_batch(place) for place in range(reader.num_record_batches)))
+
+
 def read_parquet(file: IO[bytes]) -> ArrowStream:
     """Return the rows of a Parquet file, read while they are used.
 
@@ -141,6 +161,73 @@ def cell_pieces(cells: CellStream) -> Iterator[bytes]:
     return _ipc_pieces(
         schema, (pa.record_batch(_arrays(batch, schema, cells.grouped), schema=schema) for batch in batches)
     )
+
+
+def table_batches(table: ArrowTable) -> Iterator[ArrowBatch]:
+    """Return an answer of the engine that is there as a whole in batches."""
+    return iter(cast("list[ArrowBatch]", cast("pa.Table", table).to_batches(max_chunksize=BATCH_ROWS_MAX)))
+
+
+class FunctionResultError(ValueError):
+    """A Python function returned what is no column of its measure."""
+
+
+def apply_function(cells: ArrowTable, function: Callable[..., object], kind: DataType) -> ArrowStream:
+    """Return what a function makes of columns, as the columns ``row`` and ``value``.
+
+    It is called once for the cells of each grouping, because a total is no cell beside those it adds up.
+
+    Args:
+        cells: the number of the row, its grouping, and then the columns that the function gets.
+        function: gets a `pyarrow.Array` for each and returns another of the same length.
+        kind: the type of its results.
+
+    Raises:
+        FunctionResultError: it returned anything else.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table, wanted = cast("pa.Table", cells), _arrow_type(kind.name)
+    pieces = [pa.table({"row": pa.array([], pa.int64()), "value": pa.array([], wanted)})]
+    for grouping in pc.unique(table.column(1)):
+        part = table.filter(pc.equal(table.column(1), grouping))
+        results = function(*(column.combine_chunks() for column in part.columns[2:]))
+        pieces.append(pa.table({"row": part.column(0), "value": _result(results, part.num_rows, wanted)}))
+    return cast("ArrowStream", pa.concat_tables(pieces))
+
+
+def _result(results: object, count: int, wanted: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if isinstance(results, pa.ChunkedArray):
+        results = results.combine_chunks()
+    if isinstance(results, str | bytes | Mapping) or not hasattr(results, "__len__"):
+        raise FunctionResultError(f"returned {type(results).__name__}, not an array of {count} results")
+    try:
+        array = results if isinstance(results, pa.Array) else pa.array(results)
+        if len(array) != count:
+            raise FunctionResultError(f"returned {len(array)} results for {count} cells")
+        if _nature(array.type) not in ("null", _nature(wanted)):
+            raise FunctionResultError(f"returned {array.type}, not {wanted}")
+        return array.cast(wanted)
+    except (pa.ArrowException, TypeError, OverflowError) as error:
+        raise FunctionResultError(f"returned what is not {wanted}: {str(error).partition(chr(10))[0]}") from error
+
+
+def _nature(kind: pa.DataType) -> str:
+    """Return what values of a type are: a cast never makes a number of a text, nor a text of a number."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _nature(kind.value_type)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return f"list of {_nature(kind.value_type)}"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    return "date" if pa.types.is_date(kind) else "time" if pa.types.is_timestamp(kind) else str(kind)
 
 
 def row_pieces(rows: RowSet) -> Iterator[bytes]:
@@ -219,6 +306,8 @@ def _arrow_type(name: str) -> pa.DataType:
     import pyarrow as pa
 
     kind = DataType.parse(name)
+    if kind.family == "array":
+        return pa.list_(_arrow_type(kind.element.name))
     if kind.family == "decimal":
         return pa.decimal128(kind.width, kind.scale)
     if kind.family == "zoned":

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations, Argument
 from app_framework.olap.calculations import CalculationBuilder
 from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
-from app_framework.olap.deriving import derive_cube
 from app_framework.olap.dimension import Level
 from app_framework.olap.dimension_building import DimensionBuilder
 from app_framework.olap.expressions import ExpressionReader, RowReader
@@ -21,6 +20,9 @@ from app_framework.olap.join import TABLES_MAX, JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure, Measure
 from app_framework.olap.model import CubeModel, Keeping
 from app_framework.olap.names import NameReader
+
+if TYPE_CHECKING:
+    from app_framework.database import Database, Reference, TableSchema
 
 RESERVED = "grouping"
 """The name of the last column of Arrow and CSV answers."""
@@ -49,13 +51,19 @@ class ModelBuilder:
                 self._reader.add(cube.path, "DUPLICATE_CUBE", text, of_key=True)
             names.add(cube.name)
             if table := self._database.tables.get(cube.base):
-                whole = derive_cube(cube, table, self._database.references) if cube.auto else cube
+                whole = _derived(cube, table, self._database.references) if cube.auto else cube
                 built.append(_CubeBuilder(whole, self._database, self._aggregations, self._reader).build())
             else:
                 near = near_matches(cube.base, self._database.tables)
                 text = f"there is no table {cube.base!r}."
                 self._reader.add(cube.base_path, "UNKNOWN_TABLE", text, near, word=cube.base)
         return built
+
+
+def _derived(cube: CubeDefinition, table: TableSchema, references: Sequence[Reference]) -> CubeDefinition:
+    from app_framework.olap.deriving import derive_cube  # few models ask for it
+
+    return derive_cube(cube, table, references)
 
 
 class _CubeBuilder:
@@ -74,6 +82,7 @@ class _CubeBuilder:
         self._reader = reader
         self._rows = RowReader(reader, self._joins)
         self._dimensions = DimensionBuilder(database, self._joins, reader)
+        self._database = database
 
     def build(self) -> CubeModel:
         cube = self._cube
@@ -112,7 +121,7 @@ class _CubeBuilder:
         for definition in self._cube.measures:
             if definition.kind in self._aggregations and (aggregate := self._aggregate(definition)) is not None:
                 measures[definition.name] = aggregate
-        calculations = CalculationBuilder(self._cube, outline, self._aggregations, self._reader)
+        calculations = CalculationBuilder(self._cube, outline, self._aggregations, self._reader, self._database)
         FormulaBuilder(self._cube, measures, self._reader, calculations).build_all()
         return {d.name: measures[d.name] for d in self._cube.measures if d.name in measures}
 

@@ -9,16 +9,20 @@ A calculation walks along a hierarchy, over the rows that also pass a filter, or
 | other cells along a level       | Shift, Cumulative, DateShift            |
 | its own rows, but not all       | Filtered, At                            |
 | the finer cells within its cell | Per, ExtremeMember                      |
+| a table beside the cells        | Lookup                                  |
+| its own cell, from outside      | Applied                                 |
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from app_framework.database.promise import Promise
 from app_framework.olap.aggregation import Aggregation
 from app_framework.olap.condition import Condition
 from app_framework.olap.dimension import Hierarchy, Level
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,17 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Siblings:
-    """The aggregate of a measure over a cell and its siblings, or over the siblings alone."""
+    """The aggregate of a measure over a cell and its siblings, or over the siblings alone.
+
+    Args:
+        window: how far in time those are that count; the levels above the time play no part then.
+    """
 
     of: str
     hierarchy: Hierarchy
     aggregation: Aggregation
     exclude_self: bool = False
+    window: TimeWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,14 @@ class Cumulative:
     """The aggregate of a measure over the cells around one, in order of a level.
 
     Args:
-        window: how many cells after it the first and the last are; None for no end.
+        window: how many cells after it the first and the last are, None for no end; or how far they are in time.
         partition: the level with each of whose members it begins again.
     """
 
     of: str
     level: Level
     aggregation: Aggregation
-    window: tuple[int | None, int | None] = (None, 0)
+    window: tuple[int | None, int | None] | TimeWindow = (None, 0)
     partition: Level | None = None
 
 
@@ -126,10 +135,47 @@ class ExtremeMember:
     largest: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The value of a column in the one row of a table that the members of a cell find; null where there is none.
+
+    Args:
+        table, column: where the value is.
+        by: levels, each with the column of the table that has its members.
+        fixed: further conditions on the row, as SQL over the table.
+        promise: that there is at most one such row; None where the table's key says so.
+    """
+
+    table: str
+    column: str
+    by: tuple[tuple[Level, str], ...]
+    fixed: tuple[str, ...] = ()
+    promise: Promise | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a Python function makes of measures of the same cell.
+
+    Args:
+        name: ``module:function``.
+        uses: the measures that it gets as columns.
+        digest: stands for its code.
+    """
+
+    name: str
+    uses: tuple[str, ...]
+    digest: str
+    function: Callable[..., object] = field(repr=False, compare=False)
+
+
 Calculation = Rank | Siblings | Ancestor | Shift | Cumulative | DateShift | Filtered | At | Per | ExtremeMember
+"""Those over one measure."""
+
+AnyCalculation = Calculation | Lookup | Applied
 
 
-def walked_levels(calculation: Calculation) -> tuple[Level, ...]:
+def walked_levels(calculation: AnyCalculation) -> tuple[Level, ...]:
     """Return the levels that a calculation needs in a query that is finer than they are."""
     if isinstance(calculation, Shift | Cumulative):
         partition = () if calculation.partition is None else (calculation.partition,)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from app_framework.database import Database
 from app_framework.database.datatype import BIGINT, DOUBLE, DataType
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import Aggregation, Aggregations
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
     At,
     Calculation,
     Cumulative,
@@ -29,7 +31,10 @@ from app_framework.olap.filter import FilterShapeError, In, read_filter
 from app_framework.olap.measure import CalculatedMeasure, Measure
 from app_framework.olap.model import CubeModel
 from app_framework.olap.names import NameReader
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
+
+TIMES = ("date", "timestamp", "zoned")
+"""The families of types whose values are as far from each other as a period says."""
 
 OVER_CELLS = ("sum", "avg", "min", "max", "count")
 """The aggregations that windows over cells know."""
@@ -43,14 +48,21 @@ class CalculationBuilder:
     Args:
         cube: its definition; a level of it that could not be built has a problem already.
         outline: the model without measures: where levels and hierarchies are looked up.
+        database: where lookups find their tables.
     """
 
     def __init__(
-        self, cube: CubeDefinition, outline: CubeModel, aggregations: Aggregations, reader: ExpressionReader
+        self,
+        cube: CubeDefinition,
+        outline: CubeModel,
+        aggregations: Aggregations,
+        reader: ExpressionReader,
+        database: Database,
     ) -> None:
         self._outline = outline
         self._aggregations = aggregations
         self._reader = reader
+        self._database = database
         self._broken = _level_names(cube) - set(outline.level_names)
         self._kinds: Mapping[str, Callable[[MeasureDefinition, Measure], Built | None]] = {
             "rank": self._rank,
@@ -71,18 +83,24 @@ class CalculationBuilder:
 
     def build(self, definition: MeasureDefinition, of: Measure) -> CalculatedMeasure | None:
         """Return a measure calculated from another, None when there is something wrong with it."""
-        built = self._kinds[definition.kind](definition, of)
-        if built is None:
-            return None
-        calculation, kind = built
-        return CalculatedMeasure(
-            definition.name, definition.kind, definition.text, kind, "derived", (), definition.caption,
-            definition.format, definition.description, definition.folder, definition.visible, calculation=calculation,
-        )  # fmt: skip
+        return _measure(definition, self._kinds[definition.kind](definition, of))
+
+    def lookup(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        """Return a measure that is over no other, None when there is something wrong with it."""
+        from app_framework.olap.lookups import LookupBuilder
+
+        lookups = LookupBuilder(self._database, self._reader)
+        return _measure(definition, lookups.build(definition, lambda told, name: self._level(told, "by", name)))
+
+    def applied(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
+        """Return a measure that a Python function computes, None when there is something wrong with it."""
+        from app_framework.olap.functions import build_function
+
+        return _measure(definition, build_function(definition, self._reader))
 
     def _rank(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
-        if hierarchy is None:
+        if self._refuses_array(definition, of) or hierarchy is None:
             return None
         return Rank(of.name, hierarchy, bool(definition.options.get("ascending", False))), BIGINT
 
@@ -91,7 +109,12 @@ class CalculationBuilder:
         if hierarchy is None or aggregated is None:
             return None
         aggregation, kind = aggregated
-        return Siblings(of.name, hierarchy, aggregation, bool(definition.options.get("exclude_self", False))), kind
+        window = TimeWindow.read(definition.options.get("window"))
+        times = [level for level in hierarchy.levels if level.type.family in TIMES] or hierarchy.levels
+        if window and times and self._refuses_times(definition, "window", times[-1], window.periods):
+            return None
+        exclude_self = bool(definition.options.get("exclude_self", False))
+        return Siblings(of.name, hierarchy, aggregation, exclude_self, window), kind
 
     def _ancestor(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         hierarchy = self._hierarchy(definition)
@@ -119,23 +142,34 @@ class CalculationBuilder:
         walk, aggregated = self._walk(definition), self._aggregated(definition, of, OVER_CELLS)
         if walk is None or aggregated is None:
             return None
-        first, last = cast("Sequence[int | None]", definition.options.get("window", (None, 0)))
         aggregation, kind = aggregated
+        window = TimeWindow.read(definition.options.get("window"))
+        if window is not None:
+            refused = self._refuses_times(definition, "window", walk[0], window.periods)
+            return None if refused else (Cumulative(of.name, walk[0], aggregation, window, walk[1]), kind)
+        first, last = cast("Sequence[int | None]", definition.options.get("window", (None, 0)))
         return Cumulative(of.name, walk[0], aggregation, (first, last), walk[1]), kind
 
     def _date_shift(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         level, period = self._level(definition), Period.parse(str(definition.options["by"]))
         if level is None or period is None:
             return None
-        if level.type.family not in ("date", "timestamp", "zoned"):
-            text = f"date_shift needs a level of dates or times; {level.name} is {level.type.name}."
-            self._refuse(definition, "level", "TYPE_MISMATCH", text)
-            return None
-        if level.type.family == "date" and period.seconds:
-            text = f"level {level.name!r} has days, and {period.text} is no number of them."
-            self._refuse(definition, "by", "TYPE_MISMATCH", text)
+        if self._refuses_times(definition, "by", level, [period]):
             return None
         return DateShift(of.name, level, period), of.type
+
+    def _refuses_times(self, definition: MeasureDefinition, key: str, level: Level, periods: Sequence[Period]) -> bool:
+        """Return whether the members of a level are no times that are so far from each other, and tell so."""
+        if level.type.family not in TIMES:
+            text = f"{definition.kind} needs a level of dates or times; {level.name} is {level.type.name}."
+            self._refuse(definition, "level" if "level" in definition.options else key, "TYPE_MISMATCH", text)
+            return True
+        parts = [period for period in periods if period.seconds]
+        if level.type.family == "date" and parts:
+            text = f"level {level.name!r} has days, and {parts[0].text} is no number of them."
+            self._refuse(definition, key, "TYPE_MISMATCH", text)
+            return True
+        return False
 
     def _filter(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         where = cast("Mapping[object, object]", definition.options["where"])
@@ -185,7 +219,7 @@ class CalculationBuilder:
 
     def _extreme(self, definition: MeasureDefinition, of: Measure) -> Built | None:
         level = self._level(definition)
-        if level is None:
+        if self._refuses_array(definition, of) or level is None:
             return None
         return ExtremeMember(of.name, level, definition.kind == "max_member"), level.type
 
@@ -216,18 +250,30 @@ class CalculationBuilder:
             self._reader.add((*definition.path[:-1], "aggregate"), "UNKNOWN_AGGREGATION", text, near, word=name)
             return None
         kind = aggregation.result(of.type)
+        if kind is not None and kind.family == "array" and known is OVER_CELLS:
+            text = f"cells are put together as numbers; {of.name} is {of.type.name}. `per` adds arrays up."
+            self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+            return None
         if kind is None:
             text = f"{name} needs {aggregation.needs}; {of.name} is {of.type.name}."
             self._refuse(definition, "aggregate", "TYPE_MISMATCH", text)
             return None
         return aggregation, kind
 
+    def _refuses_array(self, definition: MeasureDefinition, of: Measure) -> bool:
+        """Return whether a measure is an array where its cells are compared, and tell so."""
+        if of.type.family != "array":
+            return False
+        text = f"{definition.kind} compares values; {of.name} is {of.type.name}. Take a measure over it."
+        self._refuse(definition, definition.kind, "TYPE_MISMATCH", text)
+        return True
+
     def _level(
         self, definition: MeasureDefinition, key: str = "level", name: str = "", at: ConfigurationPath = ()
     ) -> Level | None:
         """Return the level that stands under a key, or is named there."""
         name = name or str(definition.options[key])
-        path = (*definition.path[:-1], key, *(at or ((name,) if key == "members" else ())))
+        path = (*definition.path[:-1], key, *(at or ((name,) if key in ("members", "by") else ())))
         return None if name in self._broken else self._names(path, name).level("", name)
 
     def _hierarchy(self, definition: MeasureDefinition) -> Hierarchy | None:
@@ -245,6 +291,16 @@ class CalculationBuilder:
 
     def _refuse(self, definition: MeasureDefinition, key: str, code: str, text: str) -> None:
         self._reader.add((*definition.path[:-1], key), code, text)
+
+
+def _measure(definition: MeasureDefinition, built: tuple[AnyCalculation, DataType] | None) -> CalculatedMeasure | None:
+    if built is None:
+        return None
+    calculation, kind = built
+    return CalculatedMeasure(
+        definition.name, definition.kind, definition.text, kind, "derived", (), definition.caption,
+        definition.format, definition.description, definition.folder, definition.visible, calculation=calculation,
+    )  # fmt: skip
 
 
 def _level_names(cube: CubeDefinition) -> set[str]:

@@ -8,6 +8,8 @@ from app_framework.olap.facts import Facts
 from app_framework.olap.frames import Key
 
 GROUPING = "#grouping"
+ROW = "#row"
+"""The number of a cell, in the order of its levels, among those that Python functions are given."""
 
 
 def key_expressions(keys: Iterable[Key], facts: Facts) -> list[str]:

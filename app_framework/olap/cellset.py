@@ -18,6 +18,8 @@ NOT_AVAILABLE = "N/A"
 ROLLED_UP = "(all)"
 ROWS_SHOWN_MAX = 20
 CSV_PIECE_ROWS = 10_000
+ARRAY_SHOWN_MAX = 40
+"""Characters of an array in a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class CellSet:
                 for i, (value, write) in enumerate(zip(row[:levels], formats, strict=False))
             ]
             numbers = zip(row[levels:], formats[levels:], strict=True)
-            lines.append([*texts, *(write(value) or _number(value) or NOT_AVAILABLE for value, write in numbers)])
+            lines.append([*texts, *(write(value) or _shown(value) or NOT_AVAILABLE for value, write in numbers)])
         more = len(self) - len(shown)
         return _table(lines, levels) + (f"\n… and {more:,} more rows" if more > 0 else "")
 
@@ -213,6 +215,14 @@ def _number(value: object) -> str:
     return "" if isinstance(value, float) and not math.isfinite(value) else value_text(value)
 
 
+def _shown(value: object) -> str:
+    """Return a number as a table shows it; a long array is cut."""
+    text = _number(value)
+    if not isinstance(value, list) or len(text) <= ARRAY_SHOWN_MAX:
+        return text
+    return f"{text[: ARRAY_SHOWN_MAX - 4].rpartition(',')[0]}, …]"
+
+
 def _format(column: CellColumn) -> Format:
     """Return what writes the values of a column in a table."""
     return read_format(column.format, DataType.parse(column.type)) if column.format else lambda _: None
@@ -226,12 +236,16 @@ def value_text(value: object) -> str:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(_number(element) or 'null' for element in value)}]"
     return str(value)
 
 
 def _close(a: object, b: object) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(a) and math.isnan(b))
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_close, a, b))
     return a == b
 
 

@@ -1,4 +1,7 @@
-"""A cube over one database: answers questions by one SQL statement each."""
+"""A cube over one database: answers questions by one SQL statement each.
+
+What only a question needs, its plan, its SQL and its answer, is imported with the first one, and not by a start.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app_framework.database import (
-    Database,
-    EngineError,
-    ModelError,
-    ModelProblem,
-    ResultTooLargeError,
-    RowStream,
-)
 from app_framework.database.branches import MASTER
-from app_framework.database.history import DataView
-from app_framework.database.rows import Row
+from app_framework.database.errors import EngineError, ModelError, ModelProblem, ResultTooLargeError, VersionGoneError
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
-from app_framework.olap.arrow import ArrowCellSet
-from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps, hindered_by
-from app_framework.olap.building import ModelBuilder
-from app_framework.olap.cellset import CellSet, with_utc
-from app_framework.olap.cellstream import CellStream, read_batches
-from app_framework.olap.definition import CubeDefinition
-from app_framework.olap.discovery import describe_model
-from app_framework.olap.drillthrough import Drillthrough
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -39,19 +26,28 @@ from app_framework.olap.errors import (
     TooLargeError,
 )
 from app_framework.olap.fingerprint import fingerprint
-from app_framework.olap.model import CubeModel
-from app_framework.olap.plan import QueryPlan, plan_members, plan_query
-from app_framework.olap.query import CubeQuery
-from app_framework.olap.rowplan import RowPlan, plan_rows, write_count, write_rows
-from app_framework.olap.rowset import RowSet, RowSetColumn, delivered
-from app_framework.olap.sql import Statement, write_members, write_sql
 
 if TYPE_CHECKING:
+    from app_framework.database import CommitListener, Database, RowStream
     from app_framework.database.duckdb import Cursor
+    from app_framework.database.history import DataView
     from app_framework.database.pool import Ticket
+    from app_framework.database.rows import Row
     from app_framework.olap.aggregate_limits import AggregateLimits
     from app_framework.olap.aggregates import Advice, AggregateStore
+    from app_framework.olap.bitmaps import DistinctBitmaps
+    from app_framework.olap.cellset import CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.definition import CubeDefinition
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.functions import FunctionRun
+    from app_framework.olap.model import CubeModel
+    from app_framework.olap.plan import QueryPlan
+    from app_framework.olap.query import CubeQuery
+    from app_framework.olap.rowplan import RowPlan
+    from app_framework.olap.rowset import RowSet
     from app_framework.olap.shelf import TileShelf
+    from app_framework.olap.sql import Statement
 
 T = TypeVar("T")
 Fetch = Callable[[str, Sequence[object], int | None], T]
@@ -67,6 +63,12 @@ class _Reading(Generic[T]):
     plan: QueryPlan
     statement: Statement
     rows: T
+    before: tuple[tuple[str, tuple[object, ...]], ...] = ()
+
+    @property
+    def statements(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
+        """The texts that ran, with the values bound to each; several where Python computes something."""
+        return (*self.before, (self.statement.text, self.statement.parameters))
 
 
 class Cube:
@@ -91,7 +93,7 @@ class Cube:
         *,
         node: str = "local",
         rows_max: int = ROWS_MAX,
-        bitmaps_from: int = BITMAPS_FROM,
+        bitmaps_from: int | None = None,
         limits: AggregateLimits | None = None,
     ) -> None:
         self.model = model
@@ -99,7 +101,8 @@ class Cube:
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
-        self._bitmaps = DistinctBitmaps(bitmaps_from, threads=database.limits.threads)
+        self._bitmaps_from = bitmaps_from
+        self._bitmaps: DistinctBitmaps | None = None
         self._limits = limits
         self._aggregates: AggregateStore | None = None
         self._tiles: TileShelf | None = None
@@ -138,9 +141,28 @@ class Cube:
             self._tiles = TileShelf(self.model, self._database, self.aggregates)
         return self._tiles
 
+    @property
+    def bitmaps(self) -> DistinctBitmaps:
+        """What chooses the distinct counts that bitmaps are for."""
+        if self._bitmaps is None:
+            from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps
+
+            rows_min = BITMAPS_FROM if self._bitmaps_from is None else self._bitmaps_from
+            self._bitmaps = DistinctBitmaps(rows_min, threads=self._database.limits.threads)
+        return self._bitmaps
+
     def advise(self) -> Advice:
         """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
         return self.aggregates.advise().result()
+
+    def is_of(self, model: CubeModel) -> bool:
+        """Tell whether the cube answers and keeps as a model says."""
+        return self.fingerprint == fingerprint(model) and self.model.keeping == model.keeping
+
+    def close(self) -> None:
+        """Let go of what is kept for questions; those that run are answered, and so are later ones, from the rows."""
+        if self._aggregates is not None:
+            self._aggregates.close()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -170,6 +192,8 @@ class Cube:
 
     async def query_arrow(self, query: CubeQuery) -> CellSet:
         """Answer a question whose rows stay in Arrow until somebody asks for them; see `query`."""
+        from app_framework.olap.arrow import ArrowCellSet
+
         started = time.perf_counter()
         plan = self.plan(query)
 
@@ -188,8 +212,13 @@ class Cube:
 
     async def query_stream(self, query: CubeQuery) -> CellStream:
         """Answer a question in batches of Arrow, the first as soon as it is there; whoever gets it closes it."""
+        from app_framework.olap.cellstream import CellStream, read_batches
+        from app_framework.olap.rowset import delivered
+
         started = time.perf_counter()
         plan = self.plan(query)
+        if plan.has_functions:
+            return await self._whole_stream(plan, query, started)
 
         def opened(stream: RowStream, view: DataView) -> CellStream:
             reading = ExitStack()
@@ -212,6 +241,25 @@ class Cube:
             failed = error
         raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
 
+    async def _whole_stream(self, plan: QueryPlan, query: CubeQuery, started: float) -> CellStream:
+        """Answer in batches what is there only as a whole, because Python computes some of it."""
+        from app_framework.olap.arrow import table_batches
+        from app_framework.olap.cellstream import CellStream
+
+        def answer(cursor: Cursor) -> CellStream:
+            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
+            return CellStream(
+                self.name,
+                plan.columns,
+                table_batches(reading.rows),
+                lambda: None,
+                grouped=reading.statement.grouped,
+                versions={self.node: reading.version},
+                elapsed_ms=_milliseconds_since(started),
+            )
+
+        return await self._database.submit_job(answer, query.timeout_s).wait()
+
     async def explain(self, query: CubeQuery) -> dict[str, object]:
         """Answer a question by its statement and return how; `tile` is there where no statement would be needed."""
         started = time.perf_counter()
@@ -224,26 +272,52 @@ class Cube:
         return {
             "cube": self.name,
             "plan": repr(reading.plan),
-            "sql": reading.statement.text,
-            "parameters": list(reading.statement.parameters),
+            "sql": ";\n\n".join(text for text, _ in reading.statements),
+            "parameters": [value for _, parameters in reading.statements for value in parameters],
             "nodes": [{"node": self.node, "version": reading.version, "rows": len(reading.rows)}],
             "bytes": 0,
             "elapsed_ms": round(_milliseconds_since(started), 3),
             **({"tile": str(tile)} if tile else {}),
         }
 
-    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+    async def members(
+        self,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
+    ) -> tuple[object, ...]:
         """Return the members of a level in order, null last; `prefix` keeps the texts that begin so.
 
         Raises:
-            QueryError: there is no such level, or a prefix is asked of one that is not text.
+            QueryError: there is no such level, branch or version, or a prefix is asked of one that is not text.
         """
+        from app_framework.olap.cellset import with_utc
+        from app_framework.olap.plan import plan_members
+        from app_framework.olap.query import CubeQuery
+        from app_framework.olap.sql import write_members
+
         if not 0 <= limit <= MEMBERS_MAX:
             problem = QueryProblem(INVALID_QUERY, "limit", f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}.")
             raise QueryError.of([problem])
-        plan = plan_members(self.model, level, prefix)
-        statement = write_members(plan, limit)
-        rows = await self._database.submit(statement.text, statement.parameters).wait()
+        stale = self._state_problems(CubeQuery(measures=("-",), branch=branch, version=version))
+        try:
+            plan = plan_members(self.model, level, prefix)
+        except QueryError as error:
+            raise QueryError.of([*error.problems, *stale]) from None
+        if stale:
+            raise QueryError.of(stale)
+
+        def read(cursor: Cursor, view: DataView) -> list[Row]:
+            with self._seen(plan, view, branch) as seen:
+                statement = write_members(seen, limit)
+                return cursor.rows(statement.text, statement.parameters)
+
+        rows = await self._database.submit_job(
+            lambda cursor: self._database.read(cursor, partial(read, cursor), version, branch)
+        ).wait()
         zoned = [0] if plan.keys[0].level.type.family == "zoned" else []
         return tuple(row[0] for row in with_utc(rows, zoned))
 
@@ -255,6 +329,8 @@ class Cube:
             TooLargeError: the cell counts more rows than an answer may hold, and no limit is given.
             QueryTimeoutError, OverloadedError: not in time, not now.
         """
+        from app_framework.olap.rowset import delivered
+
         return await delivered(self._opened(drillthrough))
 
     def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
@@ -279,6 +355,44 @@ class Cube:
             return error.problems
         return ()
 
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit to the data of this cube."""
+        return self._database.listen()
+
+    def tables(self, query: CubeQuery) -> frozenset[str]:
+        """Return the tables whose rows the answer to a question may depend on."""
+        from app_framework.olap.impact import tables_read
+
+        return tables_read(self.plan(query))
+
+    async def untouched(self, query: CubeQuery, since: int, changed: frozenset[str]) -> int | None:
+        """Return a later version in which the answer to a question is the same as in an earlier one, if it can be seen
+        from the rows that came and left; None where only asking again tells.
+
+        Args:
+            query: the question.
+            since: the earlier version.
+            changed: tables that changed since then.
+        """
+        from app_framework.olap.impact import may_be_untouched, write_touched
+
+        plan = self.plan(query)
+        if query.branch != MASTER or not may_be_untouched(plan, changed):
+            return None
+
+        def look(cursor: Cursor) -> int | None:
+            def seen(rows: DataView) -> int | None:
+                statement = write_touched(plan, rows.sources)
+                touched = cursor.rows(statement.text, statement.parameters)[0][0]
+                return None if touched else rows.version
+
+            return self._database.read_changes(cursor, seen, since)
+
+        try:
+            return await self._database.submit_job(look, query.timeout_s).wait()
+        except (VersionGoneError, EngineError):
+            return None
+
     def plan(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> QueryPlan:
         """Return how a question would be answered, without answering it.
 
@@ -289,6 +403,8 @@ class Cube:
         Raises:
             QueryError: the question cannot be answered.
         """
+        from app_framework.olap.plan import plan_query
+
         stale = self._state_problems(query)
         try:
             plan = plan_query(self.model, query, known)
@@ -300,7 +416,9 @@ class Cube:
 
     def discovery(self) -> dict[str, object]:
         """Describe dimensions, hierarchies, levels and measures."""
-        return describe_model(self.model)
+        from app_framework.olap.discovery import describe_model
+
+        return {**describe_model(self.model), "model": self.fingerprint}
 
     def _submitted(self, plan: QueryPlan, query: CubeQuery, started: float) -> Ticket[CellSet]:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""
@@ -334,6 +452,8 @@ class Cube:
         )
 
     def _row_plan(self, drillthrough: Drillthrough, known: Sequence[QueryProblem] = ()) -> RowPlan:
+        from app_framework.olap.rowplan import plan_rows
+
         stale = self._state_problems(drillthrough.query)
         try:
             plan = plan_rows(self.model, drillthrough, known)
@@ -345,6 +465,9 @@ class Cube:
 
     def _row_set(self, plan: RowPlan, stream: RowStream, version: int) -> RowSet:
         """Count the rows before the first one is read: what is too large is refused, and not broken off."""
+        from app_framework.olap.rowplan import write_count, write_rows
+        from app_framework.olap.rowset import RowSet, RowSetColumn
+
         counted = write_count(plan)
         count = int(str(stream.query(counted.text, counted.parameters)[0][0]))
         if min(count, count if plan.limit is None else plan.limit) > self.rows_max:
@@ -362,18 +485,21 @@ class Cube:
         self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
     ) -> _Reading[T]:
         """Read the version that is asked for, or else the newest one."""
+        from app_framework.olap.bitmaps import hindered_by
+        from app_framework.olap.sql import write_sql
+
         of_rows, bitmaps, counted = plan, True, False
 
         def read(view: DataView) -> _Reading[T]:
             nonlocal of_rows, counted
             of_rows = plan.at(view.sources)
-            with self._seen(plan, view, query.branch) as seen:
+            with self._seen(plan, view, query.branch) as seen, _running(cursor, seen, self.rows_max) as run:
                 of_rows_only = not view.sources and not seen.facts
-                final = self._bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
+                final = self.bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
                 counted = final is not seen
-                statement = write_sql(final, rows_written)
+                statement = write_sql(final, rows_written, between=run)
                 rows = fetch(statement.text, statement.parameters, self.rows_max)
-            return _Reading(view.version, final, statement, rows)
+            return _Reading(view.version, final, statement, rows, tuple(run.statements) if run else ())
 
         try:
             try:
@@ -397,6 +523,8 @@ class Cube:
             yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
+        from app_framework.olap.cellset import CellSet, with_utc
+
         columns, rows = plan.columns, reading.rows
         grouping = None
         if reading.statement.grouped:
@@ -450,20 +578,38 @@ def build_cubes(
     aggregations: Aggregations = AGGREGATIONS,
     limits: AggregateLimits | None = None,
     known: Iterable[ModelProblem] = (),
+    replaced: Iterable[Cube] = (),
 ) -> list[Cube]:
-    """Return the cubes of a model.
+    """Return the cubes of a model; from now on commits keep to what it relies on.
 
-    Problems found before, when the definitions were read, are given as `known` and reported with the new ones.
+    Problems found before, when the definitions were read, are given as `known` and reported with the new ones. Of what
+    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on; one of them
+    that is as it was stays the same cube, so that whoever holds it goes on with what it knows.
 
     Raises:
         ModelError: with every problem of every cube.
     """
-    builder = ModelBuilder(database, aggregations)
-    models = builder.build(definitions)
-    problems = [*known, *builder.problems]
-    if problems:
-        raise ModelError(problems)
-    return [Cube(model, database, node=node, rows_max=rows_max, limits=limits) for model in models]
+    from app_framework.olap.building import ModelBuilder
+
+    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
+    old = frozenset(promise for cube in replaced for promise in cube.model.promises)
+    while True:
+        seen = database.version
+        builder = ModelBuilder(database, aggregations)
+        models = builder.build(definitions)
+        problems = [*known, *builder.problems]
+        if problems:
+            raise ModelError(problems)
+        # A commit may have come meanwhile after which the model is not true; then looking again tells why.
+        if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
+            break
+    before = {cube.name: cube for cube in replaced}
+    return [
+        same
+        if (same := before.get(model.name)) is not None and same.is_of(model)
+        else Cube(model, database, node=node, rows_max=rows_max, limits=limits)
+        for model in models
+    ]
 
 
 def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
@@ -479,13 +625,31 @@ def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
 
 
 def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
-    statement = write_sql(plan)
+    from app_framework.olap.sql import write_sql
+
     try:
-        # The hash makes the engine compute every column, and one number is all that comes back.
-        cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
+        with _running(cursor, plan, ROWS_MAX) as run:
+            statement = write_sql(plan, between=run)
+            # The hash makes the engine compute every column, and one number is all that comes back.
+            cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
     except EngineError as error:
         return error
     return None
+
+
+@contextmanager
+def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[FunctionRun | None]:
+    """Yield what runs the Python functions of a plan, None where it has none."""
+    if plan.calculations is None or not plan.has_functions:
+        yield None
+        return
+    from app_framework.olap.functions import FunctionRun
+
+    run = FunctionRun(cursor, plan.calculations, cells_max)
+    try:
+        yield run
+    finally:
+        run.close()
 
 
 def _milliseconds_since(started: float) -> float:

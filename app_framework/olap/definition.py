@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app_framework.database.errors import ModelError, ModelProblem
@@ -81,6 +81,7 @@ class MeasureDefinition:
         kind: the aggregation, ``formula``, or the calculation: ``rank``, ``share``, ….
         argument: the expression that is aggregated or computed, or the measure that a calculation is over.
         options: what is told beside it: ``by`` of `first`, ``q`` of `quantile`, ``hierarchy`` of `rank`.
+        function: what was given instead of the import path of a Python function.
     """
 
     name: str
@@ -93,6 +94,7 @@ class MeasureDefinition:
     folder: str | None = None
     visible: bool = True
     options: Mapping[str, object] = field(default_factory=dict)
+    function: Callable[..., object] | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:

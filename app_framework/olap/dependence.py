@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from app_framework.olap.calculation import At, Calculation, ExtremeMember, Filtered, Per, walked_levels
+from app_framework.olap.calculation import AnyCalculation, At, ExtremeMember, Filtered, Per, walked_levels
 from app_framework.olap.condition import levels_of
 from app_framework.olap.dimension import Level, place_of
 from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
@@ -61,7 +61,7 @@ def _uses(measure: Measure) -> tuple[str, ...]:
     return measure.uses if isinstance(measure, FormulaMeasure | CalculatedMeasure) else ()
 
 
-def _walked_unseen(calculation: Calculation, levels: tuple[Level, ...]) -> list[Level]:
+def _walked_unseen(calculation: AnyCalculation, levels: tuple[Level, ...]) -> list[Level]:
     """Return the levels of a walk that are not among those of a query that goes down to it, or below."""
     walked = walked_levels(calculation)
     so_fine = any(
@@ -72,7 +72,7 @@ def _walked_unseen(calculation: Calculation, levels: tuple[Level, ...]) -> list[
     return [level for level in walked if level not in levels] if so_fine else []
 
 
-def _levels_within(calculation: Calculation, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+def _levels_within(calculation: AnyCalculation, levels: tuple[Level, ...]) -> tuple[Level, ...]:
     """Return the levels of the cells in which a calculation reads its measure."""
     if isinstance(calculation, At):
         away = {(hierarchy.dimension, hierarchy.name) for hierarchy in calculation.hierarchies}

@@ -103,7 +103,7 @@ class _Derivation:
         return DimensionDefinition(column.name, (hierarchy,), self.path)
 
     def _is_level(self, column: Column) -> bool:
-        if column.type.family == "other" or (column.type.numeric and column.name not in self.keys):
+        if column.type.family in ("array", "other") or (column.type.numeric and column.name not in self.keys):
             return False
         dimensions = self.explicit.dimensions
         hierarchies = [hierarchy for dimension in dimensions for hierarchy in dimension.hierarchies]

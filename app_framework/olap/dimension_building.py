@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app_framework.database import Database
+from app_framework.database.database import Database
 from app_framework.database.datatype import VARCHAR, DataType
 from app_framework.database.errors import EngineError, QueryTimeoutError
 from app_framework.database.promise import Promise
@@ -105,7 +105,7 @@ class DimensionBuilder:
         if not value.joins:
             self._reader.add(definition.path, "COLUMN_REQUIRED", f"level {definition.name!r} reads no column.")
             return None
-        if value.type.family == "other":
+        if value.type.family in ("array", "other"):
             text = f"a level cannot have members of type {value.type.name}; take a part of it."
             self._reader.add(definition.path, "TYPE_MISMATCH", text)
             return None
@@ -141,15 +141,16 @@ class DimensionBuilder:
         key = self._rows.read(by, path)
         if key is None:
             return NATURAL
-        if key.type.family == "other":
+        if key.type.family in ("array", "other"):
             self._reader.add(path, "TYPE_MISMATCH", f"values of type {key.type.name} have no order; take a part of it.")
             return NATURAL
         key = _without_enum(key)
-        self._refuse_several_keys(level.name, members, key, path)
-        return LevelOrder(key=key.sql, text=by, joins=key.joins, descending=order.descending)
+        promise = self._one_key(level.name, members, key)
+        self._refuse_breaches(promise, path)
+        return LevelOrder(key=key.sql, text=by, joins=key.joins, descending=order.descending, promise=promise)
 
-    def _refuse_several_keys(self, level: str, members: RowValue, key: RowValue, path: ConfigurationPath) -> None:
-        """Refuse a sort key by which a member would have several places."""
+    def _one_key(self, level: str, members: RowValue, key: RowValue) -> Promise:
+        """Return what has to be true of a sort key: by several ones a member would have several places."""
         joins = self._tree.needed(members.joins | key.joins)
         pairs = (
             f"SELECT DISTINCT {members.sql} AS m, {key.sql} AS k FROM {self._tree.from_clause(joins)}"
@@ -158,14 +159,16 @@ class DimensionBuilder:
         keys = (
             f"list_transform(list(k ORDER BY k NULLS LAST)[:{EXAMPLES_MAX}], lambda k: coalesce(k::VARCHAR, 'nothing'))"
         )
-        promise = Promise(
+        return Promise(
             frozenset({self._tree.base.name, *(join.table.name for join in joins)}),
             f"SELECT concat(m, ': ', array_to_string({keys}, ', ')) FROM ({pairs}) GROUP BY m HAVING count(*) > 1"
             f" ORDER BY m LIMIT {EXAMPLES_MAX}",
             f"a member of level {level!r} has several sort keys; it needs one.",
         )
+
+    def _refuse_breaches(self, promise: Promise, path: ConfigurationPath) -> None:
         try:
-            breaches = self._database.keep(promise)
+            breaches = [str(row[0]) for row in self._database.query(promise.sql)]
         except (EngineError, QueryTimeoutError) as error:
             self._reader.add(path, "INVALID_EXPRESSION", f"the sort keys cannot be looked at: {error}")
             return

@@ -7,10 +7,12 @@ UserError
 │   ├── UnknownBranchError       UNKNOWN_BRANCH
 │   ├── UnknownVersionError      UNKNOWN_VERSION
 │   └── MeasureOverflowError     a number does not fit its type; names the measure
-├── UnknownCubeError         UNKNOWN_CUBE
+├── MeasureFunctionError     INTERNAL: a Python function failed; names measure and function
+├── UnknownCubeError         UNKNOWN_CUBE, a NoSuchNameError (app_framework.errors)
 ├── TooManyQuestionsError    TOO_LARGE: a batch holds more than it may
 ├── ModelError               the cubes cannot be built (app_framework.database.errors)
 └── TooLargeError, QueryTimeoutError, OverloadedError (app_framework.database.errors)
+    └── TooManyCellsError    TOO_LARGE: a Python function would get more cells than it may
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app_framework.database.errors import ResultTooLargeError as TooLargeError
-from app_framework.errors import UserError, did_you_mean
+from app_framework.errors import NoSuchNameError, UserError, did_you_mean
 
 INVALID_REQUEST = "INVALID_REQUEST"
 INVALID_QUERY = "INVALID_QUERY"
@@ -120,24 +122,50 @@ class MeasureOverflowError(QueryError):
         self.measure = measure
 
 
-class UnknownCubeError(UserError):
-    """There is no cube of that name.
+class MeasureFunctionError(UserError):
+    """A Python function failed, or returned what is no column of its measure; the node's log has more.
 
     Attributes:
-        name: the name asked for.
-        near: the cubes that were probably meant.
+        measure: the measure's name.
+        function: the function's: ``module:function``.
+        reason: what it did.
     """
 
-    code = "UNKNOWN_CUBE"
+    code = "INTERNAL"
 
-    def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
+    def __init__(self, measure: str, function: str, reason: str) -> None:
         super().__init__()
-        self.name = name
-        self.near = near
+        self.measure = measure
+        self.function = function
+        self.reason = reason
 
     def __str__(self) -> str:
-        hint = did_you_mean(self.near)
-        return f"There is no cube {self.name!r}." + (f" {hint}?" if hint else "")
+        return f"measure {self.measure!r} cannot be computed: function {self.function} {self.reason}."
+
+
+class TooManyCellsError(TooLargeError):
+    """A measure of Python would have to be computed for more cells than an answer may hold.
+
+    Attributes:
+        measure: the measure's name.
+    """
+
+    def __init__(self, limit: int, measure: str) -> None:
+        super().__init__(limit)
+        self.measure = measure
+
+    def __str__(self) -> str:
+        return (
+            f"Measure {self.measure!r} is computed in Python, for more than {self.limit:,} cells (`olap.max-rows`)."
+            " Filter the query, or name fewer levels."
+        )
+
+
+class UnknownCubeError(NoSuchNameError):
+    """There is no cube of that name."""
+
+    code = "UNKNOWN_CUBE"
+    kind = "cube"
 
 
 class TooManyQuestionsError(UserError):
@@ -160,10 +188,12 @@ class TooManyQuestionsError(UserError):
 __all__ = [
     "INVALID_QUERY",
     "INVALID_REQUEST",
+    "MeasureFunctionError",
     "MeasureOverflowError",
     "QueryError",
     "QueryProblem",
     "TooLargeError",
+    "TooManyCellsError",
     "TooManyQuestionsError",
     "UNKNOWN_BRANCH",
     "UNKNOWN_LEVEL",

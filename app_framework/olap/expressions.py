@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app_framework.database import Database
+from app_framework.database.database import Database
 from app_framework.database.datatype import DataType
 from app_framework.database.errors import EngineError, ExpressionError, ModelProblem
 from app_framework.database.expression import Expression, Resolve

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from app_framework.database.datatype import BIGINT
 from app_framework.database.expression import Expression, Name, UnknownNameError
 from app_framework.database.sql import quote
 from app_framework.errors import near_matches
 from app_framework.olap.aggregation import FORMULA
+from app_framework.olap.arrays import ARRAY_KINDS, array_formula
 from app_framework.olap.calculations import CalculationBuilder
-from app_framework.olap.definition import CubeDefinition, MeasureDefinition
+from app_framework.olap.definition import ConfigurationPath, CubeDefinition, MeasureDefinition
 from app_framework.olap.expressions import ExpressionReader
-from app_framework.olap.language import FORMS
+from app_framework.olap.language import FORMS, LOOKUP, PYTHON
 from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
 
 DEPTH_MAX = 50
@@ -58,7 +62,8 @@ class FormulaBuilder:
         name = definition.name
         if name in self._measures or name in self._failed or definition.kind not in (FORMULA, *FORMS):
             return
-        built = self._formula(definition) if definition.kind == FORMULA else self._calculated(definition)
+        build = self._array if definition.kind in ARRAY_KINDS else self._calculated
+        built = self._formula(definition, definition.argument) if definition.kind == FORMULA else build(definition)
         depth = 1 + max((self._depths.get(used, 0) for used in built.uses), default=0) if built else 0
         if depth > DEPTH_MAX:
             text = f"measure {name!r} builds on measures that build on others, more than {DEPTH_MAX} deep."
@@ -70,21 +75,49 @@ class FormulaBuilder:
             self._depths[name] = depth
 
     def _calculated(self, definition: MeasureDefinition) -> CalculatedMeasure | None:
-        of: Measure | None = None
-        self._open.append(definition.name)
-        try:
-            of = self._used(definition.argument)
-        except UnknownNameError as error:
-            path = (*definition.path[:-1], FORMS[definition.kind].measure)
-            self._reader.add(path, "UNKNOWN_MEASURE", f"{error.reason}.", error.near, word=error.word)
-        self._open.pop()
+        if definition.kind == LOOKUP:
+            return self._calculations.lookup(definition)
+        if definition.kind == PYTHON:
+            used = [self._named(definition, ("of", i), str(name)) for i, name in enumerate(_listed(definition))]
+            built = self._calculations.applied(definition)
+            return None if None in used else built
+        of = self._named(definition, (FORMS[definition.kind].measure,), definition.argument)
         # What else is wrong with it is told too; numbers fit everything that a calculation may ask of a measure.
         built = self._calculations.build(definition, of or _SOME_NUMBER)
         return built if of is not None else None
 
-    def _formula(self, definition: MeasureDefinition) -> FormulaMeasure | None:
+    def _named(self, definition: MeasureDefinition, at: ConfigurationPath, name: str) -> Measure | None:
+        """Return the measure that a definition names somewhere; None when there is something wrong with it."""
+        found: Measure | None = None
         self._open.append(definition.name)
-        read = self._reader.read(definition.argument, self._resolve, definition.path)
+        try:
+            found = self._used(name)
+        except UnknownNameError as error:
+            path = (*definition.path[:-1], *at)
+            self._reader.add(path, "UNKNOWN_MEASURE", f"{error.reason}.", error.near, word=error.word)
+        self._open.pop()
+        return found
+
+    def _array(self, definition: MeasureDefinition) -> FormulaMeasure | None:
+        """Build a measure over an array as the formula that it stands for."""
+        kind, option = definition.kind, ARRAY_KINDS[definition.kind]
+        of, by = self._named(definition, (kind,), definition.argument), None
+        if kind == "array_scale":
+            by = self._named(definition, ("by",), str(definition.options["by"]))
+        told = len(self._reader.problems)
+        if of is not None and of.type.family != "array":
+            text = f"{kind} needs an array; {of.name} is {of.type.name}."
+            self._reader.add(definition.path, "TYPE_MISMATCH", text)
+        if by is not None and not by.type.numeric:
+            text = f"an array is scaled by numbers; {by.name} is {by.type.name}."
+            self._reader.add((*definition.path[:-1], "by"), "TYPE_MISMATCH", text)
+        if of is None or (kind == "array_scale" and by is None) or len(self._reader.problems) > told:
+            return None
+        return self._formula(definition, array_formula(kind, of.name, of.type, option and definition.options[option]))
+
+    def _formula(self, definition: MeasureDefinition, text: str) -> FormulaMeasure | None:
+        self._open.append(definition.name)
+        read = self._reader.read(text, self._resolve, definition.path)
         self._open.pop()
         if definition.name in self._unusable:
             return None
@@ -98,7 +131,7 @@ class FormulaBuilder:
             return None
         self._expressions[definition.name] = read
         return FormulaMeasure(
-            definition.name, FORMULA, definition.argument, kind, "derived", (), definition.caption,
+            definition.name, definition.kind, definition.text, kind, "derived", (), definition.caption,
             definition.format, definition.description, definition.folder, definition.visible, sql=sql, uses=uses,
             expression=read if sql == read.sql else None,
         )  # fmt: skip
@@ -138,3 +171,8 @@ class FormulaBuilder:
         """Return a FROM clause with the columns a formula reads, of their types."""
         columns = [f"CAST(NULL AS {self._measures[name].type.sql}) AS {quote(name)}" for name in uses]
         return f"FROM (SELECT {', '.join(columns)})" if columns else ""
+
+
+def _listed(definition: MeasureDefinition) -> Sequence[object]:
+    """Return the measures that a function gets."""
+    return cast("Sequence[object]", definition.options["of"])

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from app_framework.olap.calculation import (
     Ancestor,
+    AnyCalculation,
+    Applied,
     At,
     Calculation,
     DateShift,
     ExtremeMember,
     Filtered,
+    Lookup,
     Per,
     Shift,
 )
@@ -33,10 +36,21 @@ VIEWS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A level in the answer, under the name the answer gives it."""
+    """A level in the answer.
+
+    Args:
+        name: its column in the tables of the statement.
+        label: what the answer calls it, where that is not its column: SQL does not tell `x` from `X`.
+    """
 
     name: str
     level: Level
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What the answer calls it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,14 @@ class Frame:
     def plus(self, levels: Iterable[Level]) -> Frame:
         """Return the finer frame with more levels."""
         known = {key.level.full_name for key in self.keys}
-        more = [Key(f"#{level.full_name}", level) for level in levels if level.full_name not in known]
+        names, more = {key.name.casefold() for key in self.keys}, []
+        for level in levels:
+            if level.full_name not in known:
+                name = f"#{level.full_name}"
+                while name.casefold() in names:
+                    name += "'"
+                names.add(name.casefold())
+                more.append(Key(name, level))
         return replace(self, keys=(*self.keys, *more))
 
     def only(self, path: Iterable[Key]) -> Frame:
@@ -195,7 +216,7 @@ class CalculationPlan:
             over = f" where {' and '.join(map(shown, view.context))}" if view.context else ""
             within = "" if view.frame == self.top.frame else f" by {_names(view.frame.keys)}"
             for name, measure in reversed(measures.items()):
-                text = measure.text if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
+                text = measure.written if isinstance(measure, FormulaMeasure) else f"{measure.kind}({measure.text})"
                 yield f"Compute {name} = {text}{within}{over}"
         for frame, needs in self.frames.items():
             numbers = [
@@ -210,6 +231,20 @@ class CalculationPlan:
     def measure(self, name: str) -> Measure:
         """Return a measure of the cube."""
         return self._known[name]
+
+    @property
+    def lookups(self) -> frozenset[Lookup]:
+        """What is looked up in tables beside the cells."""
+        return frozenset(calculation for calculation in self._calculated() if isinstance(calculation, Lookup))
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of it."""
+        return any(isinstance(calculation, Applied) for calculation in self._calculated())
+
+    def _calculated(self) -> Iterator[AnyCalculation]:
+        for measures in self.views.values():
+            yield from (m.calculation for m in measures.values() if isinstance(m, CalculatedMeasure))
 
     @property
     def contexts(self) -> list[tuple[Condition, ...]]:
@@ -239,10 +274,10 @@ class CalculationPlan:
             needs.aggregates[view.context, name] = measure
             return
         assert isinstance(measure, FormulaMeasure | CalculatedMeasure)
-        if isinstance(measure, FormulaMeasure):
+        if isinstance(measure, FormulaMeasure) or isinstance(measure.calculation, Applied):
             for used in measure.uses:
                 self._require(view, used, new)
-        else:
+        elif not isinstance(measure.calculation, Lookup):
             self._require_of(view, measure.calculation, new)
         self.views[view].setdefault(name, measure)
 

@@ -69,6 +69,10 @@ class JoinTree:
             lines.append(f"LEFT JOIN {self._named(join)} ON {join.reference.condition(parent.alias, join.alias)}")
         return "\n".join(lines)
 
+    def source(self, table: str) -> str:
+        """Return what stands after FROM for a table of the database, reached from the base or not."""
+        return self.sources.get(table) or quote(table)
+
     def _named(self, join: Join) -> str:
         name = join.table.name
         source = self.sources.get(name)

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app_framework.database.sql import quote
+from app_framework.database.datatype import DataType
+from app_framework.database.sql import literal, quote
 from app_framework.olap.aggregation import Argument
-from app_framework.olap.calculation import Ancestor, At, DateShift, ExtremeMember, Filtered, Per, Shift
+from app_framework.olap.calculation import Ancestor, At, DateShift, ExtremeMember, Filtered, Lookup, Per, Shift
 from app_framework.olap.cells import GROUPING
 from app_framework.olap.frames import Frame, Key, target
 from app_framework.olap.measure import Measure
@@ -129,6 +130,44 @@ def member_joins(
         to_cell.append(f"{alias}.{quote(key.name)} IS NOT DISTINCT FROM {there}")
     joins = [_left_join(before, step, to_member), _left_join(table, alias, to_cell)]
     return "\n".join(joins), f"{alias}.{quote(calculation.of)}"
+
+
+def lookup_table(lookup: Lookup, source: str) -> str:
+    """Return the query whose rows are the values of a lookup by the columns that find them."""
+    keys = [quote(column) for _, column in lookup.by]
+    columns = [f"{key} AS {quote(_key(i))}" for i, key in enumerate(keys)]
+    columns += [f"first({quote(lookup.column)}) AS {quote('#value')}", f"count(*) AS {quote('#rows')}"]
+    return f"SELECT {', '.join(columns)}\nFROM {source}\nWHERE {found_by(lookup)}\nGROUP BY {', '.join(keys)}"
+
+
+def lookup_join(lookup: Lookup, kind: DataType, table: str, alias: str, frame: Frame) -> tuple[str, str]:
+    """Return the join with the row that the members of a cell find, and the value; a missing member finds none."""
+    keys = keys_of(lookup, frame)
+    same = [f"{alias}.{quote(_key(i))} = c.{quote(key.name)}" for i, key in enumerate(keys)]
+    told = ", ', ', ".join(f"c.{quote(key.name)}" for key in keys)
+    columns = ", ".join(column for _, column in lookup.by)
+    start = literal(f"table {lookup.table} has several rows with ({columns}) = (")
+    value = (
+        f"CASE WHEN {alias}.{quote('#rows')} > 1 THEN error(concat({start}, {told}, ').'))"
+        f" ELSE CAST({alias}.{quote('#value')} AS {kind.sql}) END"
+    )
+    return _left_join(table, alias, same), value
+
+
+def keys_of(lookup: Lookup, frame: Frame) -> tuple[Key, ...]:
+    """Return the keys of a frame that a lookup reads; nothing where one is not among them."""
+    known = {key.level.full_name: key for key in frame.keys}
+    keys = [known.get(level.full_name) for level, _ in lookup.by]
+    return tuple(key for key in keys if key is not None) if None not in keys else ()
+
+
+def found_by(lookup: Lookup) -> str:
+    """Return the condition on the rows that a lookup may find."""
+    return " AND ".join([*(f"{quote(column)} IS NOT NULL" for _, column in lookup.by), *lookup.fixed])
+
+
+def _key(position: int) -> str:
+    return f"#key {position + 1}"
 
 
 def _before(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from app_framework.olap.period import Period
+from app_framework.olap.period import Period, TimeWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Form:
 
     Args:
         key: the key that says what is computed.
-        argument: what stands under it; the name of a measure in all but one.
-        measure: the key under which the measure stands, that one itself in all but one.
+        argument: what stands under it; the name of a measure in most.
+        measure: the key under which the measure stands, that one itself in all but one; of a lookup the column.
     """
 
     key: str
@@ -84,6 +85,25 @@ def _is_members(value: object) -> bool:
     return not any(isinstance(member, Mapping | list | tuple) for member in value.values())
 
 
+def _is_columns(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(_is_text(column) for column in value.values())
+
+
+def _is_function(value: object) -> bool:
+    return callable(value) or (isinstance(value, str) and _IMPORT_PATH.fullmatch(value) is not None)
+
+
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_position(value: object) -> bool:
+    return _is_integer(value) and 0 < abs(int(str(value))) <= STEPS_MAX
+
+
 STEPS_MAX = 1_000_000
 """The farthest that a shift or a window reaches, in members."""
 
@@ -93,6 +113,16 @@ MEASURE = Shape("the name of a measure", _is_text, _TEXT)
 LEVEL = Shape("the name of a level", _is_text, _TEXT)
 HIERARCHY = Shape("the name of a hierarchy", _is_text, _TEXT)
 AGGREGATE = Shape("the name of an aggregation", _is_text, _TEXT)
+COLUMN = Shape("a table and a column of it: `rates.rate`", _is_text, _TEXT)
+COLUMNS = Shape(
+    "a mapping of levels to the columns that have their members",
+    _is_columns,
+    {"type": "object", "minProperties": 1, "additionalProperties": _TEXT},
+)
+VALUES = Shape("a mapping of columns to a value each", _is_members, {"type": "object", "minProperties": 1})
+MEASURES = Shape("a list of measures", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
+TYPE = Shape("the name of a type: `double`", _is_text, _TEXT)
+FUNCTION = Shape("the import path of a function, `module:function`, or in Python the function", _is_function, _TEXT)
 FLAG = Shape("true or false", lambda value: isinstance(value, bool), {"type": "boolean"})
 OFFSET = Shape(
     f"a number of members, at most {STEPS_MAX:,}",
@@ -100,13 +130,26 @@ OFFSET = Shape(
     {"type": "integer", "minimum": -STEPS_MAX, "maximum": STEPS_MAX},
 )
 WINDOW = Shape(
-    "two numbers of members, first and last, each counted from the member itself, or null for no end: [-2, 0]",
-    _is_window,
-    {"type": "array", "items": _STEPS, "minItems": 2, "maxItems": 2},
+    "two numbers of members, first and last, each counted from the member itself, or null for no end: [-2, 0];"
+    " or such periods of time: [-P1M, 0], or P7D for those that end with it",
+    lambda value: _is_window(value) or TimeWindow.read(value) is not None,
+    {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_STEPS, _TEXT]}, "minItems": 2, "maxItems": 2}]},
+)
+TIME_WINDOW = Shape(
+    "a period of ISO 8601 that ends with the time itself, such as P7D; or two, first and last, 0 for itself and null"
+    " for no end: [-P7D, P7D]",
+    lambda value: TimeWindow.read(value) is not None,
+    WINDOW.schema,
 )
 LEVELS = Shape("a list of levels", _is_levels, {"type": "array", "items": _TEXT, "minItems": 1})
 FILTERS = Shape("a mapping of levels to filters", _is_filters, {"type": "object", "minProperties": 1})
 MEMBERS = Shape("a mapping of levels to a member each", _is_members, {"type": "object", "minProperties": 1})
+FRACTION = Shape("a number from 0 to 1, such as 0.95", _is_fraction, {"type": "number", "minimum": 0, "maximum": 1})
+POSITION = Shape(
+    "a place: 1 is the first element, -1 the last",
+    _is_position,
+    {"type": "integer", "minimum": -STEPS_MAX, "maximum": STEPS_MAX, "not": {"const": 0}},
+)
 PERIOD = Shape(
     "a period of ISO 8601 such as P1M, P1Y or P7D",
     lambda value: isinstance(value, str) and Period.parse(value) is not None,
@@ -125,16 +168,33 @@ def _forms() -> dict[str, Form]:
         "parent_value": (hierarchy,),
         "parent_share": (hierarchy,),
         "rank": (hierarchy, Option("ascending", FLAG)),
-        "siblings": (hierarchy, aggregate, Option("exclude_self", FLAG)),
+        "siblings": (hierarchy, aggregate, Option("exclude_self", FLAG), Option("window", TIME_WINDOW)),
         "shift": (level, Option("offset", OFFSET), Option("strict", FLAG), partition),
         "cumulative": (level, Option("aggregate", AGGREGATE), Option("window", WINDOW), partition),
         "date_shift": (level, Option("by", PERIOD, True)),
+        "array_sum": (),
+        "array_avg": (),
+        "array_min": (),
+        "array_max": (),
+        "array_length": (),
+        "array_element": (Option("position", POSITION, True),),
+        "array_quantile": (Option("q", FRACTION, True),),
+        "array_scale": (Option("by", MEASURE, True),),
         "max_member": (level,),
         "min_member": (level,),
     }
     forms = {key: Form(key, known, MEASURE, key) for key, known in options.items()}
+    python = (Option("of", MEASURES, True), Option("type", TYPE, True))
+    forms[PYTHON] = Form(PYTHON, python, FUNCTION, PYTHON)
+    forms[LOOKUP] = Form(LOOKUP, (Option("by", COLUMNS, True), Option("where", VALUES)), COLUMN, LOOKUP)
     return forms | {"per": Form("per", (aggregate, Option("of", MEASURE, True)), LEVELS, "of")}
 
+
+LOOKUP = "lookup"
+"""The key of the calculation that is over no measure but over a column."""
+
+PYTHON = "python"
+"""The key of the calculation that a Python function does."""
 
 FORMS: Mapping[str, Form] = MappingProxyType(_forms())
 """The forms of calculated measures by their key."""

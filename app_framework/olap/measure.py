@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from app_framework.database.datatype import DataType
-from app_framework.database.expression import Expression
-from app_framework.olap.aggregation import Aggregation, Argument, PartialForm
-from app_framework.olap.calculation import Calculation
-from app_framework.olap.join import Path
+from app_framework.olap.aggregation import FORMULA, Argument
+from app_framework.olap.calculation import Applied, Lookup
+
+if TYPE_CHECKING:
+    from app_framework.database.datatype import DataType
+    from app_framework.database.expression import Expression
+    from app_framework.olap.aggregation import Aggregation, PartialForm
+    from app_framework.olap.calculation import AnyCalculation
+    from app_framework.olap.join import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,21 @@ class FormulaMeasure(Measure):
     uses: tuple[str, ...] = ()
     expression: Expression | None = field(default=None, compare=False)
 
+    @property
+    def written(self) -> str:
+        """What it computes, as a plan shows it."""
+        return self.text if self.kind == FORMULA else f"{self.kind}({self.text})"
+
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CalculatedMeasure(Measure):
     """A measure that needs more than its own cell."""
 
-    calculation: Calculation
+    calculation: AnyCalculation
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The one measure it is computed from."""
-        return (self.calculation.of,)
+        """The measure it is computed from; a lookup is computed from none, a function from some."""
+        if isinstance(self.calculation, Applied):
+            return self.calculation.uses
+        return () if isinstance(self.calculation, Lookup) else (self.calculation.of,)

@@ -44,6 +44,15 @@ def member_fits(kind: DataType, member: object) -> bool:
     return True
 
 
+def member_text(member: object) -> str:
+    """Return a member as a text that the engine casts back to it."""
+    if isinstance(member, Decimal):
+        return f"{member:f}"
+    if isinstance(member, date | time):
+        return member.isoformat()
+    return str(member).lower() if isinstance(member, bool) else str(member)
+
+
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written down: half of a surrogate pair, which JSON can escape, cannot."""
     try:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from app_framework.database.promise import Promise
+from app_framework.olap.calculation import Lookup
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.join import JoinTree
-from app_framework.olap.measure import Measure
+from app_framework.olap.measure import CalculatedMeasure, Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,16 @@ class CubeModel:
     def levels(self) -> Iterator[Level]:
         """All levels, in the order of the model."""
         return (level for hierarchy in self.hierarchies for level in hierarchy.levels)
+
+    @property
+    def promises(self) -> frozenset[Promise]:
+        """What has to be true of the rows for the model to be."""
+        orders = (level.order.promise for level in self.levels)
+        calculated = (
+            measure.calculation for measure in self.measures.values() if isinstance(measure, CalculatedMeasure)
+        )
+        lookups = (calculation.promise for calculation in calculated if isinstance(calculation, Lookup))
+        return frozenset(promise for promise in (*orders, *lookups) if promise is not None)
 
     @property
     def level_names(self) -> tuple[str, ...]:

@@ -57,12 +57,7 @@ class NameReader:
             low = self.member(f"{field}.from", filter_.low, level)
             return Predicate(level, Between(low, self.member(f"{field}.to", filter_.high, level)))
         within = f"{field}.not" if isinstance(filter_, NotIn) else field
-        several = len(filter_.members) > 1
-        members = [
-            self.member(f"{within}[{i}]" if several else within, member, level)
-            for i, member in enumerate(filter_.members)
-        ]
-        return Predicate(level, type(filter_)(tuple(members)))
+        return Predicate(level, type(filter_)(self._members(within, filter_.members, level)))
 
     def _any_path(self, field: str, name: str, filter_: AtPath) -> AnyPath | None:
         hierarchy = self.hierarchy(field, name, "; `path` filters a hierarchy")
@@ -76,6 +71,16 @@ class NameReader:
             steps = enumerate(zip(path, hierarchy.levels, strict=False))
             paths.append(tuple(self.member(f"{field}.path[{i}][{d}]", m, level) for d, (m, level) in steps))
         return AnyPath(hierarchy.levels, tuple(paths))
+
+    def _members(self, field: str, values: tuple[object, ...], level: Level) -> tuple[object, ...]:
+        """Return values as members of a level; where each of them is in the field is only said where one is none."""
+        try:
+            return tuple(None if value is None else parse_member(value, level.type) for value in values)
+        except MemberError:
+            several = len(values) > 1
+            return tuple(
+                self.member(f"{field}[{i}]" if several else field, value, level) for i, value in enumerate(values)
+            )
 
     def member(self, field: str, value: object, level: Level) -> object:
         """Return a value as a member of a level."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, time
-from decimal import Decimal
+from dataclasses import dataclass, field
 
 from app_framework.database.datatype import DataType
+from app_framework.database.promise import Promise
 from app_framework.database.sql import literal
 from app_framework.olap.join import Path
+from app_framework.olap.member import member_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class LevelOrder:
         key: SQL, over the tables of `joins`, of what is sorted by instead of the member; one per member.
         text: the key as written.
         descending: whether the largest comes first.
+        promise: what has to be true of the rows for it: each member has one key.
 
     >>> NATURAL.terms('"city"')
     ['"city" NULLS LAST']
@@ -35,6 +36,7 @@ class LevelOrder:
     text: str = ""
     joins: frozenset[Path] = frozenset()
     descending: bool = False
+    promise: Promise | None = field(default=None, compare=False, repr=False)
 
     def terms(self, member: str, key: str = "", *, reverse: bool = False) -> list[str]:
         """Return what stands after ORDER BY.
@@ -68,18 +70,9 @@ NATURAL = LevelOrder()
 
 def listed_first(members: Iterable[object], kind: DataType) -> LevelOrder:
     """Return the order in which these members of a level of type `kind` come first."""
-    texts = [literal(_text(member)) for member in members]
+    texts = [literal(member_text(member)) for member in members]
     return LevelOrder(listed=f"CAST([{', '.join(texts)}] AS {kind.sql}[])", length=len(texts))
 
 
 def _way(*, descending: bool) -> str:
     return " DESC NULLS LAST" if descending else " NULLS LAST"
-
-
-def _text(member: object) -> str:
-    """Return a member as a text that the engine casts back to it."""
-    if isinstance(member, Decimal):
-        return f"{member:f}"
-    if isinstance(member, date | time):
-        return member.isoformat()
-    return str(member).lower() if isinstance(member, bool) else str(member)

@@ -71,6 +71,17 @@ class QueryPlan:
         return tuple(measure for measure in self.measures if isinstance(measure, FormulaMeasure))
 
     @property
+    def tables(self) -> frozenset[str]:
+        """The tables that the answer is read from: it stays the same while their rows do."""
+        beside = () if self.calculations is None else (lookup.table for lookup in self.calculations.lookups)
+        return frozenset({self.tree.base.name, *(join.table.name for join in self.joins), *beside})
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether Python computes some of its measures."""
+        return self.calculations is not None and self.calculations.has_functions
+
+    @property
     def bounded(self) -> bool:
         """Whether only a part of the detail rows is wanted; without levels there is one row in any case."""
         return bool(self.keys) and (self.limit is not None or self.offset > 0)
@@ -78,7 +89,7 @@ class QueryPlan:
     @property
     def columns(self) -> tuple[CellColumn, ...]:
         """The columns of the answer: levels, then measures."""
-        levels = [CellColumn(key.name, "level", key.level.type.answered.name, key.level.format) for key in self.keys]
+        levels = [CellColumn(key.shown, "level", key.level.type.answered.name, key.level.format) for key in self.keys]
         measures = [CellColumn(m.name, "measure", m.type.answered.name, m.format) for m in self.measures]
         return (*levels, *measures)
 
@@ -114,13 +125,13 @@ class QueryPlan:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Yield the steps of the plan with their depth, the last step first."""
-        steps = [f"Output {', '.join([*(key.name for key in self.keys), *(m.name for m in self.measures)])}"]
+        steps = [f"Output {', '.join([*(key.shown for key in self.keys), *(m.name for m in self.measures)])}"]
         if self.bounded:
             kept = ", totals kept" if self.totals != "none" else ""
             steps.append(f"Limit {'all' if self.limit is None else self.limit} from {self.offset}{kept}")
         if self.keys:
             by = [f"{order.by} descending" if order.descending else order.by for order in self.order]
-            steps.append(f"Sort {', '.join([*by, *(key.level.order.told(key.name) for key in self.keys)])}, null last")
+            steps.append(f"Sort {', '.join([*by, *(key.level.order.told(key.shown) for key in self.keys)])}, null last")
         steps += self._computing() if self.calculations is None else list(self.calculations.lines())
         steps += [f"Filter {shown(condition)}" for condition in self.conditions]
         yield from enumerate(steps)
@@ -137,7 +148,7 @@ class QueryPlan:
 
     def _computing(self) -> list[str]:
         """Return the steps between the rows and the measures, where a measure needs no more than its cell."""
-        steps = [f"Compute {', '.join(f'{f.name} = {f.text}' for f in self.formulas)}"] if self.formulas else []
+        steps = [f"Compute {', '.join(f'{f.name} = {f.written}' for f in self.formulas)}"] if self.formulas else []
         by_keys = f" by {', '.join(key.level.full_name for key in self.keys)}" if self.keys else ""
         totals = f", totals {self.totals}" if self.totals != "none" and self.keys else ""
         numbers = ", ".join(f"{a.name} = {a.kind}({a.text})" for a in self.aggregates) or "nothing"
@@ -202,7 +213,8 @@ class _Planner:
         keys = self._keys(found, {measure.name.casefold() for measure in measures})
         conditions = self._conditions()
         slices = self._slices([key.level for key in keys], conditions)
-        self._check_order([*(key.name for key in keys), *(measure.name for measure in measures)])
+        self._check_order([*(key.shown for key in keys), *(measure.name for measure in measures)])
+        self._check_sortable(measures)
         self._check_walks(keys)
         if self._problems:
             raise QueryError.of(self._problems)
@@ -285,26 +297,29 @@ class _Planner:
     def _keys(self, found: list[tuple[str, str, Level]], measures: set[str]) -> tuple[Key, ...]:
         """Name each level as it is called, or as it was written where two would be called the same.
 
-        The engine does not tell columns apart that differ in case only: an answer cannot hold two such.
+        The engine does not tell columns apart that differ in case only: among the cells they are numbered.
         """
-        names = Counter(level.name.casefold() for _, _, level in found)
+        names = Counter(level.name for _, _, level in found)
         seen: dict[str, str] = {}
-        keys: dict[str, Key] = {}
+        keys: dict[str, Level] = {}
         for field, written, level in found:
             if level.full_name in seen:
                 text = f"{written!r} and {seen[level.full_name]!r} are the same level."
                 self._add(INVALID_QUERY, field, text)
                 continue
             seen[level.full_name] = written
-            name = level.name if names[level.name.casefold()] == 1 else written
-            twin = keys.setdefault(name.casefold(), Key(name, level))
-            if twin.level is not level:
-                text = f"{name!r} and {twin.name!r} differ in case only; name one of them {level.full_name!r}."
+            name = level.name if names[level.name] == 1 else written
+            if keys.setdefault(name, level) is not level:
+                text = f"two levels would be called {name!r}; name one of them {level.full_name!r}."
                 self._add(INVALID_QUERY, field, text)
             elif name.casefold() in measures:
                 text = f"{name!r} is a level and a measure of the answer; name the level {level.full_name!r}."
                 self._add(INVALID_QUERY, field, text)
-        return tuple(keys.values())
+        twins = Counter(name.casefold() for name in keys)
+        return tuple(
+            Key(name, level) if twins[name.casefold()] == 1 else Key(f"#level {i} {name}", level, name)
+            for i, (name, level) in enumerate(keys.items())
+        )
 
     def _slices(self, levels: list[Level], conditions: list[Condition]) -> list[Predicate | FirstMember]:
         """Fix each slicing hierarchy that the query leaves alone; refuse to add up one that it names."""
@@ -329,6 +344,14 @@ class _Planner:
             if order.by not in names:
                 text = f"the answer has no column {order.by!r}."
                 self._add(INVALID_QUERY, f"order[{position}].by", text, near_matches(order.by, names))
+
+    def _check_sortable(self, measures: list[Measure]) -> None:
+        """Refuse to sort by arrays."""
+        arrays = {measure.name for measure in measures if measure.type.family == "array"}
+        for position, order in enumerate(self._query.orders):
+            if order.by in arrays:
+                text = f"measure {order.by!r} is an array; sort by a measure over it, such as its sum."
+                self._add(INVALID_QUERY, f"order[{position}].by", text)
 
     def _columns_meant(self) -> Iterator[str]:
         """Yield the columns that names with a problem may stand for: of one that cannot be read, any."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from app_framework.boot import ConfigProperties, DataSize, Field
+from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
@@ -50,11 +51,25 @@ _KINDS = {
     FORMULA: _TEXT,
     **{key: dict(form.argument.schema) for key, form in FORMS.items()},
 }
-_OPTIONS = {
-    **{key: _TEXT for known in AGGREGATIONS.values() for key in known.columns},
-    **{key: _FRACTION for known in AGGREGATIONS.values() for key in known.fractions},
-    **{option.name: dict(option.shape.schema) for form in FORMS.values() for option in form.options},
-}
+
+
+def _options() -> dict[str, object]:
+    """Return what the keys beside what is computed may hold; one key may be told differently to different measures."""
+    found: dict[str, list[Mapping[str, object]]] = {}
+    for known in AGGREGATIONS.values():
+        for key in known.columns:
+            found.setdefault(key, [_TEXT])
+        for key in known.fractions:
+            found.setdefault(key, [_FRACTION])
+    for form in FORMS.values():
+        for option in form.options:
+            schemas, schema = found.setdefault(option.name, []), dict(option.shape.schema)
+            if schema not in schemas:
+                schemas.append(schema)
+    return {key: schemas[0] if len(schemas) == 1 else {"anyOf": schemas} for key, schemas in found.items()}
+
+
+_OPTIONS = _options()
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
 _AGGREGATES = {
     "anyOf": [{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 1}}]
@@ -76,6 +91,15 @@ class ManagerProperties(ConfigProperties):
     """The manager of all cubes."""
 
     name: str = Field(default="Manager", min_length=1, description="Name of the manager.")
+
+
+class FollowProperties(ConfigProperties):
+    """The bounds of continuous queries."""
+
+    max_rows: int = Field(default=50_000, ge=1, description="Rows of an answer that is followed.")
+    pace: Duration = Field(
+        default="100ms", description="Least time between two answers to one question; commits meanwhile are one."
+    )
 
 
 class AggregatesProperties(ConfigProperties):
@@ -113,6 +137,7 @@ class OlapLimitsProperties(ConfigProperties):
     max_batch: int = Field(
         default=BATCH_MAX, ge=1, description="Questions of one batch; their answers have `max-rows` rows together."
     )
+    follow: FollowProperties = Field(default_factory=FollowProperties, description="Continuous queries.")
     aggregates: AggregatesProperties = Field(
         default_factory=AggregatesProperties, description="The aggregates that are kept of large cubes."
     )

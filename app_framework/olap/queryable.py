@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from app_framework.olap.cellset import CellSet
-from app_framework.olap.cellstream import CellStream
-from app_framework.olap.drillthrough import Drillthrough
-from app_framework.olap.errors import QueryProblem
-from app_framework.olap.query import CubeQuery
-from app_framework.olap.rowset import RowSet
+from app_framework.database.branches import MASTER
+
+if TYPE_CHECKING:
+    from app_framework.database.listening import CommitListener
+    from app_framework.olap.cellset import CellSet
+    from app_framework.olap.cellstream import CellStream
+    from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.errors import QueryProblem
+    from app_framework.olap.query import CubeQuery
+    from app_framework.olap.rowset import RowSet
 
 
 class Queryable(Protocol):
@@ -29,6 +33,15 @@ class Queryable(Protocol):
 
     def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:
         """Return everything that is wrong with a question, what is known of it already included."""
+
+    def listen(self) -> CommitListener:
+        """Return what is told of every commit to the data that are asked."""
+
+    def tables(self, query: CubeQuery) -> frozenset[str]:
+        """Return the tables whose rows the answer to a question may depend on."""
+
+    async def untouched(self, query: CubeQuery, since: int, changed: frozenset[str]) -> int | None:
+        """Return a later version in which the answer is still that of an earlier one; None where that is not seen."""
 
     async def query(self, query: CubeQuery) -> CellSet:
         """Answer; cancelling the task stops the work."""
@@ -56,7 +69,15 @@ class Queryable(Protocol):
     def drillthrough_sync(self, drillthrough: Drillthrough) -> RowSet:
         """Return them in this thread."""
 
-    async def members(self, level: str, *, prefix: str | None = None, limit: int = 100) -> tuple[object, ...]:
+    async def members(
+        self,
+        level: str,
+        *,
+        prefix: str | None = None,
+        limit: int = 100,
+        branch: str = MASTER,
+        version: int | None = None,
+    ) -> tuple[object, ...]:
         """Return the members of a level, in order."""
 
     def discovery(self) -> dict[str, object]:

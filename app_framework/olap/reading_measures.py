@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from app_framework.database.errors import ModelProblem
 from app_framework.errors import near_matches
@@ -49,6 +49,7 @@ class MeasureReader(ShapeReader):
             self.text(document, "folder", path),
             self.flag(document, "visible", path, default=True),
             options,
+            document[kind] if callable(document[kind]) else None,
         )
 
     def _kind(self, name: str, document: Mapping[object, object], path: ConfigurationPath) -> str | None:
@@ -94,7 +95,8 @@ class MeasureReader(ShapeReader):
                 self.add(path, "OPTION_REQUIRED", f"measure {name!r} needs `{key}`: {shape.words}.", of_key=True)
         if len(self.problems) > told or misspelt:
             return None
-        return str(given.pop(form.measure)), given
+        argument = given.pop(form.measure)
+        return _path_of(argument) if callable(argument) else str(argument), given
 
     def _aggregated(
         self, name: str, document: Mapping[object, object], kind: str, path: ConfigurationPath
@@ -147,6 +149,12 @@ class MeasureReader(ShapeReader):
             else:
                 self.add((*path, key), "INVALID_SHAPE", f"`{key}` is a number from 0 to 1.")
         return given if len(given) == len(aggregation.options) else None
+
+
+def _path_of(function: Callable[..., object]) -> str:
+    """Return how the import path of a function reads, whether it can be imported or not."""
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', None) or type(function).__module__}:{name}"
 
 
 def _is_text(value: object) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 65_536
 _SPOKEN = ("boolean", "timestamp", "timestamp[UTC]")
-"""Types whose values are written otherwise than Python writes them."""
+"""Types whose values are written otherwise than Python writes them, as arrays are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class RowSet:
     def csv_pieces(self) -> Iterator[str]:
         """Yield the rows as CSV; what is null is empty."""
         yield csv_text([[column.name for column in self.columns]])
-        spoken = [position for position, column in enumerate(self.columns) if column.type in _SPOKEN]
+        spoken = [
+            position
+            for position, column in enumerate(self.columns)
+            if column.type in _SPOKEN or column.type.endswith("[]")
+        ]
         for rows in self.pieces():
             yield csv_text(_spoken(rows, spoken))
 

@@ -30,6 +30,7 @@ from app_framework.olap.sql import write_sql
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor
+    from app_framework.database.pool import Ticket
     from app_framework.olap.tiles import Tile
 
 REST = 4
@@ -100,6 +101,16 @@ class TileShelf:
         self._aggregates.note_answered(plan, shelved.shape)
         return answer
 
+    def renew(self) -> Ticket[None]:
+        """Make the tile of every aggregate that may have one, of the newest version; wait for the ticket."""
+        shapes = [kept.shape for kept in self._aggregates if kept.rows <= self._limits.tile_cells]
+
+        def make(cursor: Cursor) -> None:
+            for shape in shapes:
+                self._make(cursor, shape)
+
+        return self._database.submit_background(make)
+
     def tile_for(self, plan: QueryPlan, version: int, rows_max: int) -> Tile | None:
         """Return the tile that a plan would be answered from."""
         need = _need(plan)
@@ -140,17 +151,16 @@ class TileShelf:
         shelved = self._shelved.get(aggregate.shape.names)
         if shelved is None:
             return True
-        rests = time.monotonic() < shelved.rests_until_s
-        return shelved.tile is not None and not rests and not self._is_of(shelved, version)
+        return time.monotonic() >= shelved.rests_until_s and not self._is_of(shelved, version)
 
     def _make(self, cursor: Cursor, shape: AggregateShape) -> None:
         begun_s = time.monotonic()
         try:
             made = self._database.read(cursor, lambda view: self._made(cursor, shape, view))
-        except (DatabaseError, ResultTooLargeError) as error:
-            # The question that wanted it was answered from tables; the next one asks for it again.
+        except (DatabaseError, ResultTooLargeError, ValueError, OverflowError) as error:
+            # Memory was short, or Python has no such date; whoever wanted the tile was answered from tables.
             _log.debug("tile %s of cube %r is not made: %s", shape, self._model.name, error)
-            made = None
+            made = _Shelved(shape, self._database.version, None, frozenset({self._model.joins.base.name}))
         finally:
             self._making.discard(shape.names)
         if made is not None:
@@ -161,15 +171,17 @@ class TileShelf:
 
     def _made(self, cursor: Cursor, shape: AggregateShape, view: DataView) -> _Shelved | None:
         """Return the tile of a shape in a version; None where its aggregate has to be advanced first."""
-        tree = self._model.joins
-        tables = frozenset({tree.base.name, *shape.tables(tree)})
+        aggregate = next((kept for kept in self._aggregates if kept.shape.names == shape.names), None)
+        if aggregate is None:
+            return None
+        tables = frozenset({self._model.joins.base.name, *aggregate.tables})
         old = self._shelved.get(shape.names)
         later = self._later(cursor, old) if old else None
         if old and old.tile and later:
             tile = old.tile.plus(later)
             if tile:
                 return _Shelved(shape, view.version, tile, tables)
-        groups = self._groups(shape, view)
+        groups = self._groups(aggregate, view)
         if groups is None:
             return None
 
@@ -191,18 +203,17 @@ class TileShelf:
         tree, changes = self._model.joins, self._database.changes
         base = changes(tree.base.name)
         moved = any(changes(table).last > old.version for table in old.tables - {tree.base.name})
+        # A row that came may tell the sort key of a member that had none.
+        moved |= old.tile is not None and any(axis.level.order.key for axis in old.tile.axes)
         if old.tile is None or moved or base.removed > old.version or base.added <= old.version:
             return None
         came = {tree.base.name: rows_since(tree.base, old.version)}
         return later_tile(self._model, old.tile, lambda plan: _arrow(cursor, plan.at(came)))
 
-    def _groups(self, shape: AggregateShape, view: DataView) -> AggregateRows | None:
+    def _groups(self, aggregate: Aggregate, view: DataView) -> AggregateRows | None:
         """Return the groups that a tile of a version is made of."""
         tree = self._model.joins
-        aggregate = next((kept for kept in self._aggregates if kept.shape.names == shape.names), None)
-        if aggregate is None:
-            return None
-        step = step_to(view.version, aggregate, tree, self._database.changes)
+        step = step_to(view.version, aggregate, tree.base.name, self._database.changes)
         if not step.is_readable:
             return None
         return AggregateRows(aggregate, groups_later(aggregate, tree) if step is Step.MERGE else "")

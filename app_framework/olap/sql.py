@@ -14,7 +14,7 @@ from app_framework.olap.frames import Frame
 from app_framework.olap.measure import FormulaMeasure, Measure
 from app_framework.olap.plan import QueryPlan
 from app_framework.olap.sorting import in_level_order, sort_key_columns
-from app_framework.olap.stages import StageWriter
+from app_framework.olap.stages import Between, StageWriter
 from app_framework.olap.where import ConditionWriter
 
 ROWS = "#rows"
@@ -32,15 +32,17 @@ class Statement:
         return self.text
 
 
-def write_sql(plan: QueryPlan, rows_max: int | None = None, *, counted: bool = False) -> Statement:
+def write_sql(
+    plan: QueryPlan, rows_max: int | None = None, *, counted: bool = False, between: Between | None = None
+) -> Statement:
     """Return the statement that answers a plan.
 
     The cells are aggregated in one pass, totals by GROUPING SETS; around it stands only what the question needs:
     formulas, order, and a limit that leaves totals alone. With `rows_max` it yields one row more at most, so that
     an answer that is too large is known without being made; with `counted` each row says as its last column how many
-    there are before limit and offset, so that it is known from the first.
+    there are before limit and offset, so that it is known from the first. Python's measures are computed `between`.
     """
-    writer = _Writer(plan, rows_max, counted)
+    writer = _Writer(plan, rows_max, counted, between)
     return Statement(writer.statement(), tuple(writer.parameters), writer.grouped)
 
 
@@ -52,12 +54,13 @@ def write_members(plan: QueryPlan, limit: int) -> Statement:
 class _Writer:
     """One plan on its way to SQL."""
 
-    def __init__(self, plan: QueryPlan, rows_max: int | None, counted: bool) -> None:
+    def __init__(self, plan: QueryPlan, rows_max: int | None, counted: bool, between: Between | None) -> None:
         self._where = ConditionWriter(plan.facts_of(Frame(plan.keys)))
         self.grouped = plan.totals != "none" and bool(plan.keys)
         self._plan = plan
         self._rows_max = rows_max
         self._counted = counted
+        self._between = between
         self._source = "cells"
 
     @property
@@ -69,8 +72,17 @@ class _Writer:
         twice = self.grouped and self._plan.bounded
         if self._plan.calculations is None:
             return f"WITH cells AS{' MATERIALIZED' if twice else ''} (\n{indented(self._cells())}\n)\n{self._outer()}"
-        taken = [join.table.name for join in self._plan.tree.joins.values()]
-        stages = StageWriter(self._plan.calculations, self._where, self._plan.facts_of, self._source_of, taken)
+        beside = [lookup.table for lookup in self._plan.calculations.lookups]
+        taken = [*(join.table.name for join in self._plan.tree.joins.values()), *beside]
+        stages = StageWriter(
+            self._plan.calculations,
+            self._where,
+            self._plan.facts_of,
+            self._source_of,
+            self._plan.tree.source,
+            taken,
+            between=self._between,
+        )
         tables, self._source = stages.write(2 if twice else 1)
         return f"WITH {', '.join(tables)}\n{self._outer()}"
 
@@ -107,7 +119,7 @@ class _Writer:
 
     def _outer(self) -> str:
         plan = self._plan
-        columns = [self._output(key.name, quote(key.name), key.level.type) for key in plan.keys]
+        columns = [self._output(key.shown, quote(key.name), key.level.type) for key in plan.keys]
         columns += [self._measure(measure) for measure in plan.measures]
         if self.grouped:
             columns.append(quote(GROUPING))
@@ -129,15 +141,15 @@ class _Writer:
         """Write the order: details before totals, as asked, then by level; null last both ways."""
         plan = self._plan
         parts = [quote(GROUPING)] if self.grouped else []
-        levels = {key.name: key.level for key in plan.keys}
+        keys = {key.shown: key for key in plan.keys}
         # A number after ORDER BY would be the place of a column; what is the same everywhere sorts nothing.
         constants = {formula.name for formula in plan.formulas if not formula.uses}
         for order in plan.order:
-            if order.by in levels:
-                parts += in_level_order(order.by, levels[order.by], reverse=order.descending)
+            if order.by in keys:
+                parts += in_level_order(keys[order.by].name, keys[order.by].level, reverse=order.descending)
             elif order.by not in constants:
                 parts.append(f"{self._sorted_by(order.by)}{' DESC' if order.descending else ''} NULLS LAST")
-        parts += [term for name, level in levels.items() for term in in_level_order(name, level)]
+        parts += [term for key in plan.keys for term in in_level_order(key.name, key.level)]
         return ", ".join(parts)
 
     def _sorted_by(self, name: str) -> str:

@@ -15,28 +15,42 @@ from dataclasses import dataclass
 from app_framework.database.sql import quote
 from app_framework.olap.calculation import (
     Ancestor,
+    Applied,
     At,
     Cumulative,
     DateShift,
     ExtremeMember,
     Filtered,
+    Lookup,
     Per,
     Rank,
     Shift,
     Siblings,
 )
-from app_framework.olap.cells import GROUPING, indented, key_expressions, listed, select_cells
+from app_framework.olap.cells import GROUPING, ROW, indented, key_expressions, listed, select_cells
 from app_framework.olap.condition import Condition
 from app_framework.olap.facts import Facts
 from app_framework.olap.frames import CalculationPlan, Frame, View
-from app_framework.olap.joining import cell_join, finer_join, member_joins, members_before
+from app_framework.olap.joining import (
+    cell_join,
+    finer_join,
+    keys_of,
+    lookup_join,
+    lookup_table,
+    member_joins,
+    members_before,
+)  # fmt: skip
 from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure
-from app_framework.olap.sorting import sort_key, sort_key_columns
+from app_framework.olap.sorting import in_level_order, sort_key, sort_key_columns
 from app_framework.olap.where import ConditionWriter
 from app_framework.olap.windows import cumulative, rank, shift, siblings
 
 Source = Callable[[Frame], tuple[str, list[str]]]
 """Writes what a frame is aggregated from, and the conditions on its rows."""
+
+
+Between = Callable[[str, Sequence[object], Sequence[CalculatedMeasure]], str]
+"""Computes measures of Python: gets the query of the cells with the values bound to it, and returns what has both."""
 
 
 @dataclass(slots=True)
@@ -60,7 +74,9 @@ class StageWriter:
         where: what writes conditions, and keeps their values in the order of the text.
         facts: the rows that a frame is aggregated from.
         source: their SQL.
+        table: what stands for a table of the database.
         taken: the names that tables of the statement may not have, those of the database.
+        between: what Python functions are run by; without it the text only says where.
     """
 
     def __init__(
@@ -69,12 +85,18 @@ class StageWriter:
         where: ConditionWriter,
         facts: Callable[[Frame], Facts],
         source: Source,
+        table: Callable[[str], str],
         taken: Iterable[str],
+        between: Between | None = None,
     ) -> None:
         self._plan = plan
         self._where = where
         self._facts = facts
         self._source = source
+        self._table_of = table
+        self._lookups: dict[Lookup, str] = {}
+        self._between = between
+        self._applications = 0
         self._taken = {name.casefold() for name in taken}
         self._contexts = {context: i for i, context in enumerate(plan.contexts)}
         self._tables: dict[str, Table] = {}
@@ -103,18 +125,23 @@ class StageWriter:
         while missing:
             ready = {n: m for n, m in missing.items() if not self._waits(view, m, missing)}
             alone = {n: sql for n, m in ready.items() if (sql := self._beside(view, m)) is not None}
-            done = [*alone] or [*ready]
+            calculated = {n: m for n, m in ready.items() if n not in alone and isinstance(m, CalculatedMeasure)}
+            joined = {n: m for n, m in calculated.items() if not isinstance(m.calculation, Applied)}
+            done = [*(alone or joined or calculated)]
             if alone:
                 columns = [f"{sql} AS {quote(n)}" for n, sql in alone.items()]
                 name = self._table("step", f"SELECT{listed(['*', *columns])}\nFROM {self._read(name)}")
+            elif joined:
+                name = self._joined(view, [*joined.values()], name)
             else:
-                name = self._joined(view, [m for m in ready.values() if isinstance(m, CalculatedMeasure)], name)
+                name = self._applied(view, [*calculated.values()], name)
             missing = {n: m for n, m in missing.items() if n not in done}
         return name
 
     def _waits(self, view: View, measure: FormulaMeasure | CalculatedMeasure, missing: Iterable[str]) -> bool:
         """Return whether a measure uses one of its own view that is not there yet."""
-        inner = view.of(measure.calculation) if isinstance(measure, CalculatedMeasure) else view
+        calculation = measure.calculation if isinstance(measure, CalculatedMeasure) else None
+        inner = view if calculation is None or isinstance(calculation, Lookup | Applied) else view.of(calculation)
         return inner == view and any(name in missing for name in measure.uses)
 
     def _start(self, view: View) -> str:
@@ -177,6 +204,10 @@ class StageWriter:
         if isinstance(measure, FormulaMeasure):
             return measure.sql
         calculation, frame, groupings = measure.calculation, view.frame, self._groupings(view)
+        if isinstance(calculation, Lookup):
+            return None if keys_of(calculation, frame) else f"CAST(NULL AS {measure.type.sql})"
+        if isinstance(calculation, Applied):
+            return None
         of = self._plan.measure(calculation.of)
         if isinstance(calculation, Shift | DateShift) and not frame.path(calculation.level):
             return f"CAST(NULL AS {measure.type.sql})"
@@ -199,6 +230,18 @@ class StageWriter:
         inner = view.of(measure.calculation).context
         return self._column(inner, of.name) if isinstance(of, AggregateMeasure) else ""
 
+    def _applied(self, view: View, measures: Sequence[CalculatedMeasure], name: str) -> str:
+        """Write the table with the measures that Python computes of the cells in another one."""
+        terms = [quote(GROUPING), *(t for key in view.frame.keys for t in in_level_order(key.name, key.level))]
+        row = f"row_number() OVER (ORDER BY {', '.join(terms)}) AS {quote(ROW)}"
+        query = f"SELECT *, {row} FROM {self._read(name)}"
+        text = f"WITH {', '.join(map(str, self._tables.values()))}\n{query}"
+        self._applications += 1
+        applied = quote(f"#applied {self._applications}")
+        if self._between is not None:
+            applied = self._between(text, [*self._where.parameters], measures)
+        return self._table("applied", f"SELECT * FROM {applied}")
+
     def _joined(self, view: View, measures: Sequence[CalculatedMeasure], name: str) -> str:
         """Write the table with the measures that join others."""
         joins, columns = [], ["c.*"]
@@ -212,6 +255,9 @@ class StageWriter:
     def _join(self, view: View, measure: CalculatedMeasure, own: str, alias: str) -> tuple[str, str]:
         """Write the join that brings in what a measure reads, and the measure's value."""
         calculation, frame, groupings = measure.calculation, view.frame, self._groupings(view)
+        if isinstance(calculation, Lookup):
+            return lookup_join(calculation, measure.type, self._read(self._lookup(calculation)), alias, frame)
+        assert not isinstance(calculation, Applied)
         inner = view.of(calculation)
         table = self._read(own if inner == view else self._end(inner))
         if isinstance(calculation, Per | ExtremeMember):
@@ -228,6 +274,13 @@ class StageWriter:
             part = f"CAST(c.{quote(calculation.of)} AS DOUBLE)"
             return join, f"{part} / nullif(CAST({value} AS DOUBLE), 0)"
         return join, value
+
+    def _lookup(self, lookup: Lookup) -> str:
+        """Write the table of a lookup, unless it is there."""
+        if lookup not in self._lookups:
+            sql = lookup_table(lookup, self._table_of(lookup.table))
+            self._lookups[lookup] = self._table("lookup", sql)
+        return self._lookups[lookup]
 
     def _groupings(self, view: View) -> list[int]:
         return sorted(self._plan.frames[view.frame].groupings)

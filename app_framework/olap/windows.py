@@ -14,6 +14,7 @@ from app_framework.olap.cells import GROUPING
 from app_framework.olap.dimension import Hierarchy
 from app_framework.olap.frames import Frame, Key
 from app_framework.olap.measure import Measure
+from app_framework.olap.period import TimeWindow
 from app_framework.olap.sorting import in_level_order
 
 Groupings = Sequence[int]
@@ -36,6 +37,10 @@ def siblings(calculation: Siblings, of: Measure, kind: DataType, frame: Frame, g
     others = " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW"
 
     def aggregated(grouping: int) -> str:
+        if calculation.window is not None:
+            window = _among_times(calculation.window, calculation.hierarchy, frame, grouping)
+            exclude = " EXCLUDE CURRENT ROW" if calculation.window.frame in window else others
+            return _over(calculation.aggregation.name, of, f"{window}{exclude if calculation.exclude_self else ''}")
         window = _among_siblings(frame, calculation.hierarchy, grouping)
         return _over(calculation.aggregation.name, of, f"{window}{others if calculation.exclude_self else ''}")
 
@@ -44,11 +49,26 @@ def siblings(calculation: Siblings, of: Measure, kind: DataType, frame: Frame, g
 
 def cumulative(calculation: Cumulative, of: Measure, kind: DataType, frame: Frame, groupings: Groupings) -> str:
     """Write an aggregate over the cells around one."""
+    if isinstance(calculation.window, TimeWindow):
+        return _cumulative_in_time(calculation, calculation.window, of, kind, frame, groupings)
     first, last = calculation.window
     rows = f"ROWS BETWEEN {_bound(first, 'PRECEDING')} AND {_bound(last, 'FOLLOWING')}"
 
     def aggregated(grouping: int) -> str:
         return _over(calculation.aggregation.name, of, f"{_along(calculation, frame, grouping)} {rows}")
+
+    return f"CAST({by_grouping(groupings, aggregated)} AS {kind.sql})"
+
+
+def _cumulative_in_time(
+    calculation: Cumulative, window: TimeWindow, of: Measure, kind: DataType, frame: Frame, groupings: Groupings
+) -> str:
+    """Write an aggregate over the cells whose time is near that of one; a missing time is near itself."""
+
+    def aggregated(grouping: int) -> str:
+        path = frame.path(calculation.level, grouping)
+        kept = () if calculation.partition is None else frame.path(calculation.partition, grouping)
+        return _over(calculation.aggregation.name, of, _near(window, frame, path, kept))
 
     return f"CAST({by_grouping(groupings, aggregated)} AS {kind.sql})"
 
@@ -102,6 +122,22 @@ def partition(frame: Frame, walked: Iterable[Key], *more: str) -> str:
 def _among_siblings(frame: Frame, hierarchy: Hierarchy, grouping: int) -> str:
     finest = frame.finest(hierarchy, grouping)
     return partition(frame, () if finest is None else (finest,))
+
+
+def _among_times(window: TimeWindow, hierarchy: Hierarchy, frame: Frame, grouping: int) -> str:
+    """Write the window of the siblings that are near in time; a cell whose finest level is no time has none."""
+    finest = frame.finest(hierarchy, grouping)
+    timed = finest is not None and finest.level.type.family in ("date", "timestamp", "zoned")
+    return _near(window, frame, frame.path(finest.level, grouping) if finest is not None and timed else ())
+
+
+def _near(window: TimeWindow, frame: Frame, path: Sequence[Key], kept: Sequence[Key] = ()) -> str:
+    """Write the window of the cells along a path whose times, its last key, are near."""
+    if not path:
+        return partition(frame, ())
+    time = quote(path[-1].name)
+    cells = partition(frame, [key for key in path if key not in kept], f"{time} IS NULL")
+    return f"{cells} ORDER BY CAST({time} AS TIMESTAMP) {window.frame}"
 
 
 def _along(calculation: Shift | Cumulative, frame: Frame, grouping: int, *more: str) -> str:

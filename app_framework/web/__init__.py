@@ -10,7 +10,7 @@ app = Application(sources=[Greeter, router])
 
 from __future__ import annotations
 
-from app_framework.web.app import Routes, WebApp
+from app_framework.web.app import Direct, Later, Routes, WebApp
 from app_framework.web.asgi import asgi_app
 from app_framework.web.autowired import Autowired, autowired_types
 from app_framework.web.errors import (
@@ -31,8 +31,10 @@ from app_framework.web.studio import StudioItem, StudioSection
 __all__ = [
     "Autowired",
     "BodyTooLargeError",
+    "Direct",
     "ForeignRequestError",
     "InvalidBodyError",
+    "Later",
     "NotAcceptableError",
     "OverloadedError",
     "PortInUseError",

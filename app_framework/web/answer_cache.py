@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app_framework.web.questions import Questions
+
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from app_framework.olap import CellSet
 
 SHARE_MAX = 8
@@ -33,6 +37,7 @@ class Answer:
         headers: what is sent beside it.
         key: what it turned out to be the answer to, where the data changed while it was made.
         cells: the answer itself, of one that is not encoded and not kept.
+        response: the same, ready to be sent any number of times.
     """
 
     body: bytes
@@ -40,6 +45,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     cells: CellSet | None = None
+    response: Response | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -48,6 +54,7 @@ class Answer:
 
 
 Make = Callable[[], Coroutine[Any, Any, Answer]]
+Wait = Callable[["asyncio.Task[Answer]"], Awaitable[Answer]]
 
 
 @dataclass(slots=True)
@@ -69,6 +76,7 @@ class AnswerCache:
         misses: how often it had to be made.
         evictions: how many had to go for others.
         size_bytes: what is kept now.
+        questions: those that were read last.
     """
 
     def __init__(self, bytes_max: int) -> None:
@@ -77,13 +85,19 @@ class AnswerCache:
         self.misses = 0
         self.evictions = 0
         self.size_bytes = 0
+        self.questions = Questions()
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
 
-    async def get(self, key: str, make: Make) -> Answer:
+    async def get(self, key: str, make: Make, wait: Wait = asyncio.shield) -> Answer:
         """Return the answer to a key; make it when it is not there.
 
         Who goes away does not end the work while somebody else waits for it; the last one to go does.
+
+        Args:
+            key: what it is the answer to.
+            make: makes it.
+            wait: waits for the task that makes it, without ending that when it is itself ended.
 
         Raises:
             Exception: what `make` raises, to everybody who waits for it; nothing is kept then.
@@ -98,7 +112,7 @@ class AnswerCache:
             flight.task.add_done_callback(lambda task: self._land(key, task))
         else:
             self.hits += 1
-        return await _share(flight)
+        return await _share(flight, wait)
 
     def peek(self, key: str) -> Answer | None:
         """Return the answer to a key when it is there."""
@@ -139,10 +153,10 @@ class AnswerCache:
         return f"<AnswerCache {len(self)} answers, {self.size_bytes:,} of {self.bytes_max:,} bytes>"
 
 
-async def _share(flight: _Flight) -> Answer:
+async def _share(flight: _Flight, wait: Wait) -> Answer:
     flight.waiting += 1
     try:
-        return await asyncio.shield(flight.task)
+        return await wait(flight.task)
     finally:
         flight.waiting -= 1
         if not flight.waiting and not flight.task.done():

@@ -7,7 +7,7 @@ context[WebApp].api.openapi()       # what it offers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,9 +17,41 @@ from app_framework.boot.actuator import RouteMapping
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from app_framework.web.edge import EdgeSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """A router that is made with the first request below some paths, so that no start waits for it.
+
+    Args:
+        make: returns the router.
+        below: where all of its routes are.
+    """
+
+    make: Callable[[], APIRouter]
+    below: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direct:
+    """A route that is answered before FastAPI looks for it: that costs a short answer more than the answer itself.
+
+    The router has the same route with the same handler, for the documentation and for all other methods.
+
+    Args:
+        method: of the requests.
+        path: as the router writes it, with one parameter.
+        load: returns the handler, which is given the request and the parameter, with the first request.
+    """
+
+    method: str
+    path: str
+    load: Callable[[], Callable[[Request, str], Awaitable[Response]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +59,14 @@ class Routes:
     """Routes that a starter brings; an application's own are plain `APIRouter`s among its sources.
 
     Args:
-        router: the routes.
+        router: the routes, now or later.
         tag: the group under which the API documentation shows them, with a sentence.
+        direct: those of them that are asked so often that they must be short.
     """
 
-    router: APIRouter
+    router: APIRouter | Later
     tag: tuple[str, str] | None = None
+    direct: tuple[Direct, ...] = ()
 
 
 class WebApp:
@@ -79,6 +113,7 @@ class WebApp:
             self._context,
             [*self._context.all(APIRouter), *(routes.router for routes in self._routes)],
             self._settings,
+            direct=[direct for routes in self._routes for direct in routes.direct],
             tags=dict(routes.tag for routes in self._routes if routes.tag),
             docs=self._docs,
             telemetry=self._telemetry,
@@ -88,7 +123,9 @@ class WebApp:
     def mappings(self) -> list[RouteMapping]:
         """Every route with its handler, for ``/actuator/mappings``."""
         from app_framework.web.api import describe_routes
+        from app_framework.web.later import open_all
 
+        open_all(self.api.routes)
         return list(describe_routes(self.api.routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from app_framework.boot import (
@@ -32,15 +32,21 @@ from app_framework.boot.actuator import RouteMappings
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.security import Audit, Authenticator, Doors, Gate, actuator_doors
 from app_framework.web.answer_cache import AnswerCache
-from app_framework.web.app import Routes, WebApp
+from app_framework.web.app import Direct, Later, Routes, WebApp
 from app_framework.web.errors import PortInUseError
 from app_framework.web.properties import ServerProperties
 from app_framework.web.server import WebServer, safe_address
+from app_framework.web.streams import CubeStreams, StreamSettings
 from app_framework.web.studio import StudioSection
 from app_framework.web.studio.section import CubePages
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
+
     from app_framework.cluster.service import ClusterService
+    from app_framework.olap.following import FollowLimits
     from app_framework.web.edge import RequestTimer
 
 DRAIN_MARGIN_S = 2.0
@@ -48,6 +54,10 @@ DRAIN_MARGIN_S = 2.0
 
 DATABASE = "app_framework.database:Database"
 MANAGER = "app_framework.olap:Manager"
+ABOUT_CUBES = (
+    "Discovery of cubes, and questions to them. A WebSocket at `/cubes/{cube}/stream` follows questions: send "
+    '`{"type": "register", "id": "a", "query": {…}}`, get a `view` and then its `changes`.'
+)
 CLUSTER = "app_framework.cluster.service:ClusterService"
 
 
@@ -61,12 +71,50 @@ CLUSTER = "app_framework.cluster.service:ClusterService"
 class WebAutoConfiguration:
     """Serves the routers of the application, the cubes, the actuator and the Studio over HTTP."""
 
+    def __init__(self) -> None:
+        # A database loads its data in a thread while this is made; imported later, it would be waited for after that.
+        import app_framework.web.api
+        import app_framework.web.owned_uvicorn  # noqa: F401
+
     @bean(on_component(MANAGER))
     def cube_routes(self) -> Routes:
         """`/cubes`."""
-        from app_framework.web.routes.cubes import router
 
-        return Routes(router, ("cubes", "Discovery of cubes, and questions to them."))
+        def make() -> APIRouter:
+            from app_framework.web.routes.cubes import router
+
+            return router
+
+        about = ("cubes", "Discovery of cubes, and questions to them.")
+        return Routes(Later(make, ("/cubes",)), about, (Direct("POST", "/cubes/{cube}/query", _cube_query),))
+
+    @bean(on_component(MANAGER))
+    def cube_streams(
+        self, context: ApplicationContext, properties: ServerProperties, metrics: Metrics | None
+    ) -> CubeStreams:
+        """The continuous queries of clients."""
+        bounds = properties.streams
+        settings = StreamSettings(
+            connections_max=bounds.max_connections,
+            queries_max=bounds.max_queries,
+            message_bytes_max=bounds.max_message_size,
+            patience_s=bounds.patience.total_seconds(),
+        )
+        streams = CubeStreams(lambda: context[_manager_type()], settings, lambda: _follow_limits(context.environment))
+        if metrics is not None:
+            streams.show(metrics)
+        return streams
+
+    @bean(on_component(MANAGER))
+    def cube_stream_routes(self, streams: CubeStreams) -> Routes:
+        """`WS /cubes/{cube}/stream`."""
+
+        def make() -> APIRouter:
+            from app_framework.web.routes.cube_stream import cube_stream_router
+
+            return cube_stream_router(streams)
+
+        return Routes(Later(make, ("/cubes",)))
 
     @bean(on_component(MANAGER))
     def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
@@ -76,9 +124,16 @@ class WebAutoConfiguration:
     @bean(on_component(DATABASE))
     def database_routes(self) -> Routes:
         """`/database`."""
-        from app_framework.web.routes.database import router
 
-        return Routes(router, ("database", "Rows that are put in and deleted, each commit a version; branches."))
+        def make() -> APIRouter:
+            from app_framework.web.routes.database import router
+
+            return router
+
+        return Routes(
+            Later(make, ("/database",)),
+            ("database", "Rows that are put in and deleted, each commit a version; branches."),
+        )
 
     @bean
     def actuator_routes(self, registry: EndpointRegistry) -> Routes:
@@ -90,24 +145,36 @@ class WebAutoConfiguration:
     @bean
     def cluster_routes(self, context: ApplicationContext) -> Routes:
         """`/api/cluster`, also where there is no cluster: it says so."""
-        from app_framework.web.routes.cluster import cluster_router
+
+        def make() -> APIRouter:
+            from app_framework.web.routes.cluster import cluster_router
+
+            return cluster_router(_cluster_finder(context))
 
         about = "Who is in the cluster, who leads, and how that changes."
-        return Routes(cluster_router(_cluster_finder(context)), ("cluster", about))
+        return Routes(Later(make, ("/api/cluster", "/tables", "/raft/rpc")), ("cluster", about))
 
     @bean
     def cluster_page(self, context: ApplicationContext) -> Routes:
         """`/studio/cluster`."""
-        from app_framework.web.studio.cluster import cluster_page_router
 
-        return Routes(cluster_page_router(context, _cluster_finder(context)))
+        def make() -> APIRouter:
+            from app_framework.web.studio.cluster import cluster_page_router
+
+            return cluster_page_router(context, _cluster_finder(context))
+
+        return Routes(Later(make, ("/studio/cluster",)))
 
     @bean
     def studio_routes(self, context: ApplicationContext, sections: list[StudioSection]) -> Routes:
-        """`/studio`."""
-        from app_framework.web.studio.routes import studio_router
+        """`/studio`, and the way there from `/`."""
 
-        return Routes(studio_router(context, sections))
+        def make() -> APIRouter:
+            from app_framework.web.studio.routes import studio_router
+
+            return studio_router(context, sections)
+
+        return Routes(Later(make, ("/", "/studio")))
 
     @bean(on_component(MANAGER))
     def cubes_section(self, context: ApplicationContext, pages: CubePages | None) -> StudioSection:
@@ -216,6 +283,12 @@ class WebAutoConfiguration:
         )
 
 
+def _cube_query() -> Callable[[Request, str], Awaitable[Response]]:
+    from app_framework.web.routes.cubes import query_directly
+
+    return query_directly
+
+
 def _own_names(environment: Environment) -> Iterable[str]:
     """The names by which other nodes call this one: the advertised one, the machine's where it listens everywhere."""
     if advertised := environment.get("cluster.advertise"):
@@ -228,6 +301,14 @@ def _manager_type() -> type[Any]:
     from app_framework.olap import Manager
 
     return Manager
+
+
+def _follow_limits(environment: Environment) -> FollowLimits:
+    from app_framework.olap.following import FollowLimits
+    from app_framework.olap.properties import OlapProperties
+
+    bounds = environment.bind(OlapProperties).olap.follow
+    return FollowLimits(bounds.max_rows, bounds.pace.total_seconds())
 
 
 def _cluster_finder(context: ApplicationContext) -> Callable[[], ClusterService]:

@@ -26,12 +26,21 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({task}, timeout=PATIENCE_S)
-        if not task.done():
-            await _finish_or_leave(task, request)
-        return task.result()
+        return await while_client_stays(request, task)
     finally:
         await _end(task)
+
+
+async def while_client_stays(request: Request, task: asyncio.Task[T]) -> T:
+    """Return what a task returns that others may wait for too: when the client goes away, it goes on.
+
+    Raises:
+        ClientDisconnect: the client went away.
+    """
+    await asyncio.wait({task}, timeout=PATIENCE_S)
+    if not task.done():
+        await _finish_or_leave(task, request)
+    return task.result()
 
 
 async def _finish_or_leave(task: asyncio.Task[Any], request: Request) -> None:

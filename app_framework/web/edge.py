@@ -132,6 +132,12 @@ class Exchange:
             self._request_scope = await self._exits.enter_async_context(context.request_scope())
         return self._request_scope
 
+    def abort(self) -> None:
+        """Cut the connection, where the server lets us: what was written and is not read is dropped."""
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
+
     async def close(self) -> None:
         """Close the components of this request."""
         if self._exits is not None:

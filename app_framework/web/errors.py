@@ -5,11 +5,13 @@ UserError
 │   ├── InvalidBodyError     INVALID_REQUEST: not JSON, or not of the shape
 │   ├── ForeignRequestError  FORBIDDEN: an unknown Host or a foreign Origin on an unsafe method
 │   ├── NotAcceptableError   NOT_ACCEPTABLE: nothing the client accepts can be answered
+│   ├── StreamIdError        NOT_FOUND or ALREADY_EXISTS: the id of a continuous query
 │   ├── UnsupportedMediaTypeError  UNSUPPORTED_MEDIA_TYPE: the body is of a kind this door does not read
 │   └── BodyTooLargeError    TOO_LARGE: names the bound and the property that sets it
 FrameworkError
 ├── PortInUseError           another process holds the port
 ├── OverloadedError          OVERLOADED: too many requests at a time; names the property
+├── TooManyFollowedError     OVERLOADED: too many connections or continuous queries; names the property
 ├── RequestTimeoutError      TIMEOUT: no answer began in time; names the property
 └── ServiceUnavailableError
     └── NoClusterError       UNAVAILABLE: the node was started without a cluster
@@ -128,6 +130,50 @@ class BodyTooLargeError(RequestError):
 
     def __str__(self) -> str:
         return f"the request body is larger than {self.limit_bytes} bytes ({self.set_by})"
+
+
+class StreamIdError(RequestError):
+    """A message about a continuous query names one that is not there, or is there already.
+
+    Attributes:
+        id_: as the client wrote it.
+        near: what was probably meant.
+    """
+
+    field = "id"
+
+    def __init__(self, code: str, id_: str, near: Sequence[str] = ()) -> None:
+        super().__init__(code, id_, near)
+        self.code = code
+        self.id_ = id_
+        self.near = tuple(near)
+
+    def __str__(self) -> str:
+        if self.code == "ALREADY_EXISTS":
+            return f"a query {self.id_!r} is followed already; send update, or stop it first"
+        return f"no query {self.id_!r} is followed here"
+
+
+class TooManyFollowedError(FrameworkError):
+    """As much is followed as may be.
+
+    Attributes:
+        what: what there is too much of.
+        limit: the bound.
+        set_by: the property that sets it.
+    """
+
+    code = "OVERLOADED"
+    retryable = True
+
+    def __init__(self, what: str, limit: int, set_by: str) -> None:
+        super().__init__(what, limit, set_by)
+        self.what = what
+        self.limit = limit
+        self.set_by = set_by
+
+    def __str__(self) -> str:
+        return f"there are {self.limit} {self.what} already ({self.set_by})"
 
 
 class OverloadedError(FrameworkError):

@@ -30,7 +30,12 @@ def tagged(tag: str) -> Mapping[str, str]:
 
 def holds(request: Request, tag: str) -> bool:
     """Tell whether the client has the answer with this tag."""
-    return any(tag in _TAG.findall(line) for line in request.headers.getlist("if-none-match"))
+    return any(tag in _TAG.findall(line) for line in values_of(request, b"if-none-match"))
+
+
+def values_of(request: Request, name: bytes) -> list[str]:
+    """Return what a header of a request says, each time that it is there; without looking at the others."""
+    return [value.decode("latin-1") for each, value in request.scope["headers"] if each == name]
 
 
 def not_modified(tag: str) -> Response:

@@ -28,6 +28,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "UNKNOWN_LEVEL": (400, "There is no such level"),
     "UNKNOWN_BRANCH": (400, "There is no such branch"),
     "INVALID_ROWS": (400, "Some rows cannot be taken"),
+    "INVALID_MODEL": (400, "The model has mistakes"),
     "UNAUTHENTICATED": (401, "Credentials are needed"),
     "FORBIDDEN": (403, "This is not allowed"),
     "NOT_FOUND": (404, "There is nothing here"),

@@ -7,6 +7,23 @@ from typing import Literal
 from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 
 
+class StreamsProperties(ConfigProperties):
+    """Continuous queries over WebSocket."""
+
+    max_connections: int = Field(
+        default=100, ge=1, description="Most connections at a time; a further one answers 429 OVERLOADED."
+    )
+    max_queries: int = Field(
+        default=32, ge=1, description="Most queries that one connection follows; a further one is OVERLOADED."
+    )
+    max_message_size: DataSize = Field(
+        default="256KB", description="Largest message of a client; a larger one is TOO_LARGE and not read."
+    )
+    patience: Duration = Field(
+        default="30s", description="Time for a client to take a message; one that reads nothing this long is closed."
+    )
+
+
 class ServerProperties(ConfigProperties, prefix="server"):
     """The HTTP server of this node."""
 
@@ -50,3 +67,6 @@ class ServerProperties(ConfigProperties, prefix="server"):
         description="Whether FastAPI reports spans and metrics to OpenTelemetry; OTEL_* variables set exporters.",
     )
     docs: bool = Field(default=True, description="Whether to serve /docs and /openapi.json.")
+    streams: StreamsProperties = Field(
+        default_factory=StreamsProperties, description="Continuous queries: `WS /cubes/{cube}/stream`."
+    )

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from tests.architecture.source_tree import Module, When, is_ours, is_third_party, modules, rooms
 
-ROOTS = ("clock", "errors")
-"""Every room may import these two; they import the standard library."""
+ROOTS = ("clock", "errors", "format")
+"""Every room may import these; they import the standard library."""
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ROOTS,
@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("messaging",),
     ("database",),
     ("cluster", "olap"),
+    ("feeds",),
     ("tables",),
     ("partitions", "documents", "distribution"),
     ("client",),
@@ -25,17 +26,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """From the ground up. A room imports rooms of lower layers only, those that its row in MAY_IMPORT names."""
 
-DOMAIN = ("cluster", "database", "distribution", "documents", "messaging", "olap", "partitions", "tables")
+DOMAIN = ("cluster", "database", "distribution", "documents", "feeds", "messaging", "olap", "partitions", "tables")
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
     "errors": (),
+    "format": (),
     "boot": (),
     "security": (),
     "messaging": ("security",),
     "database": (),
     "cluster": ("messaging", "security"),
     "olap": ("database",),
+    "feeds": ("database", "messaging", "olap"),
     "tables": ("cluster", "database", "messaging"),
     "partitions": ("cluster", "messaging", "tables"),
     "documents": ("cluster", "messaging", "tables"),
@@ -45,13 +48,16 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "cli": ("client", "cluster", "security", "web"),  # of the cluster what works without a node: `recover`
     "testing": (*DOMAIN, "client", "web"),
 }
-"""Beside `clock` and `errors`, and `boot` where BUILT_ON_BOOT or an edge file says so."""
+"""Beside the roots, and `boot` where BUILT_ON_BOOT or an edge file says so."""
 
 BUILT_ON_BOOT = ("web", "cli", "testing")
 """Rooms that present the framework; everywhere else only edge files may import it."""
 
 ALONE = ("client",)
-"""Rooms for users that import no server room, and of ours only `errors`."""
+"""Rooms for users that import no server room."""
+
+ALONE_MAY_IMPORT = ("errors", "format")
+"""What of ours they import: what their users meet there too."""
 
 LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
@@ -75,6 +81,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "pytest": ("testing.pytest_plugin",),
     "starlette": ("web",),
     "uvicorn": ("web",),
+    "websockets": ("client.following",),
     "yaml": ("boot.config.yaml_source",),
 }
 """The only places that may import each library: a room, one module of it, or one kind of module."""
@@ -98,7 +105,7 @@ def may_import(module: Module, target: str, when: When = "at once") -> bool:
     if target == "":
         return when == "later" or module.room in BUILT_ON_BOOT  # for its version; the root menu presents the rooms
     if module.room in ALONE:
-        return target == "errors"
+        return target in ALONE_MAY_IMPORT
     if target in ROOTS:
         return module.room not in ROOTS
     if target == "boot":
@@ -146,7 +153,7 @@ def drawing() -> str:
         "",
         "Drawn from the imports by `tests/architecture` (`make docs` draws it again); the same code refuses",
         "an import that goes up, sideways or round in a circle, and a library outside its home.",
-        "Every room may import `clock` and `errors`. Only a room's edge files (`properties.py`, `health.py`,",
+        "Every room may import `clock`, `errors` and `format`. Only a room's edge files (`properties.py`, `health.py`,",
         f"`autoconfigure.py`) import `boot`; {', '.join(BUILT_ON_BOOT)} are built on it.",
         "",
         "| layer | room | imports | its edge files also |",

@@ -16,8 +16,10 @@ from app_framework.client.frames import read_arrow
 from app_framework.client.topology import TopologyCache
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
+from app_framework.olap.cellset import CellColumn, CellSet
 from app_framework.testing import ContextRunner
 from app_framework.web.autoconfigure import WebAutoConfiguration
+from app_framework.web.encoding import dump_answer
 from tests.web.test_cubes import MODEL, ROWS
 
 
@@ -100,6 +102,7 @@ def test_every_type_of_an_answer_becomes_one_of_arrow() -> None:
         "boolean": (True, pa.bool_()), "time": ("12:30:00", pa.time64("us")), "uuid": ("0f", pa.string()),
         "timestamp": ("2024-02-29T12:00:00", pa.timestamp("us")), "uint8": (3, pa.uint8()),
         "float": (0.5, pa.float32()), "double": (None, pa.float64()), "decimal(38,0)": (7, pa.decimal128(38, 0)),
+        "int64[]": ([1, None], pa.list_(pa.int64())), "decimal(9,2)[]": ([7], pa.list_(pa.decimal128(9, 2))),
     }  # fmt: skip
     columns = [{"name": name, "role": "level", "type": name} for name in values]
     rows = [[value for value, _ in values.values()]]
@@ -161,6 +164,7 @@ def test_several_questions_are_asked_at_once(client: Client) -> None:
 def test_members_and_plans_are_told(sales: Cube) -> None:
     assert sales.members("city") == ["Oslo", "Rome", None]
     assert sales.members("city", prefix="R", limit=1) == ["Rome"]
+    assert sales.members("city", branch="master") == ["Oslo", "Rome", None]
     explained = sales.explain(["lines"], levels=["city"], where={"city": {"prefix": "R"}})
     assert explained["plan"].startswith("Output city, lines")
     assert explained["parameters"] == ["R"]
@@ -187,3 +191,41 @@ def test_what_python_calls_a_member_is_one(sales: Cube) -> None:
     assert sales.query(["lines"], where={"day": date(2013, 1, 2)}).rows == ((1,),)
     assert sales.query(["lines"], where={"city": {"Oslo", "Rome"}}).rows == ((2,),)
     assert isinstance(sales.drillthrough({"at": datetime(2013, 1, 1, 5, tzinfo=UTC)}), CellRows)
+
+
+def test_a_table_shows_values_in_their_format() -> None:
+    """As the node's own answer does; what has no format is shown as before, and programs get the values."""
+    columns = [
+        CellColumn("day", "level", "date", "%d.%m.%Y"),
+        CellColumn("at", "level", "timestamp[UTC]", "%H:%M"),
+        CellColumn("revenue", "measure", "decimal(38,2)", "#,##0.00 EUR"),
+        CellColumn("share", "measure", "double", "0.0%"),
+        CellColumn("sold", "measure", "int64", "#,##0"),
+        CellColumn("plain", "measure", "int64", None),
+    ]
+    rows = [
+        (date(2025, 2, 1), datetime(2025, 2, 1, 7, 5, tzinfo=UTC), Decimal("-1234.50"), 0.1256, 1_000_000, 1_000_000),
+        (date(2025, 2, 1), None, None, None, 1, 0),
+        (None, None, Decimal("1.00"), 1.0, 2, 3),
+    ]
+    cells = CellSet("shop", columns, rows=rows, grouping=[0, 2, 3], versions={"a": 1}, elapsed_ms=0)
+    answer = Answer.of_json(dump_answer(cells.to_dict()))
+    assert answer.table().splitlines() == [
+        "day         at           revenue   share       sold    plain",
+        "01.02.2025  07:05  -1,234.50 EUR   12.6%  1,000,000  1000000",
+        "01.02.2025  (all)            N/A     N/A          1        0",
+        "(all)       (all)       1.00 EUR  100.0%          2        3",
+    ]
+    written = [line.split() for line in repr(cells).splitlines() if "--" not in line]
+    assert [line.split() for line in answer.table().splitlines()] == written
+    assert "<td>01.02.2025</td>" in answer._repr_html_()
+    assert (answer[0][2], answer[0][3]) == (Decimal("-1234.50"), 0.1256)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("int64", 7), ("date", "2025-02-01"), ("string", "tea"), ("time", "25:00")]
+)
+def test_a_format_that_a_client_does_not_know_is_left_out(kind: str, value: object) -> None:
+    columns = [{"name": "n", "role": "measure", "type": kind, "format": "[h]:mm"}]
+    answer = Answer({"cube": "c", "columns": columns, "rows": [[value]], "grouping": [0]})
+    assert answer.table().splitlines()[1].strip() == str(value)

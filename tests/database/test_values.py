@@ -35,6 +35,9 @@ GOOD: list[tuple[str, object, object]] = [
     ("timestamp", "2025-01-01T00:00:00.000001", at("2025-01-01T00:00:00.000001")),
     ("timestamp", date(2025, 1, 1), at("2025-01-01")),
     ("uuid", "00000000-0000-0000-0000-00000000000A", UUID(int=10)),
+    ("double[]", [1, None, 2.5], [1.0, None, 2.5]),
+    ("bigint[]", [], []),
+    ("decimal(38,2)[]", ["1.50", 2], [Decimal("1.50"), Decimal("2.00")]),
 ]
 BAD: list[tuple[str, object]] = [
     ("tinyint", 128), ("uinteger", -1), ("bigint", "5"), ("bigint", True), ("bigint", 1.5), ("bigint", float("nan")),
@@ -46,7 +49,7 @@ BAD: list[tuple[str, object]] = [
     ("text", "\ud800"), ("boolean", 1), ("boolean", "true"), ("date", "2025-02-29"), ("date", at("2025-01-01")),
     ("date", 20250101), ("time", "24:00:01"), ("timestamp", "2025-01-01T00:00:00Z"),
     ("timestamp", "2025-01-01T00:00:00.0000001"), ("timestamp_s", "2025-01-01T00:00:00.5"), ("uuid", "a"),
-    ("integer[]", [1]),
+    ("varchar[]", ["a"]), ("integer[]", 1), ("integer[]", [1.5]), ("double[]", "[1]"), ("tinyint[]", [None, 128]),
 ]  # fmt: skip
 
 

@@ -202,3 +202,21 @@ def single(seen: Sequence[Value]) -> Value:
 def ratio(a: Value, b: Value) -> float | None:
     """Return a quotient; nothing for nothing, and nothing for a division by zero."""
     return None if a is None or b is None or b == 0 else float(Fraction(a) / Fraction(b))
+
+
+class DifferentLengthsError(Exception):
+    """Arrays of one cell have different lengths: the engine has to refuse."""
+
+
+def element_wise(compute: Callable[[list[Value]], Value], arrays: Sequence[Sequence[Value]]) -> list[Value] | None:
+    """Return what an aggregation makes of the elements at each place, where nulls are left out."""
+    if len({len(array) for array in arrays}) > 1:
+        raise DifferentLengthsError
+    if not arrays:
+        return None
+    return [compute([array[i] for array in arrays if array[i] is not None]) for i in range(len(arrays[0]))]
+
+
+def within(compute: Callable[[list[Value]], Value], array: Sequence[Value] | None) -> Value:
+    """Return what is computed from the elements of an array."""
+    return None if array is None else compute([element for element in array if element is not None])

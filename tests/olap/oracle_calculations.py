@@ -196,6 +196,31 @@ def cumulative(
     return calculate
 
 
+def in_time(
+    of: str,
+    hierarchy: Sequence[str],
+    level: str,
+    compute: Callable[[list[Value]], Value],
+    near: Callable[[Value, Value], bool],
+    partition: str | None = None,
+    own: bool = True,
+) -> Calculate:
+    """Aggregate the cells whose time is near that of one; a time that is missing is near itself."""
+
+    def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
+        walked, kept = path(cell, hierarchy, level), path(cell, hierarchy, partition)
+        around = cells.around(cell, [each for each in walked if each not in kept])
+        mine = cell.get(level)
+        seen = [other for other in around if _near(mine, other.get(level), near)] if walked else [dict(cell)]
+        return over(compute, [cells.value(of, other, passing) for other in seen if own or other != cell])
+
+    return calculate
+
+
+def _near(mine: Value, other: Value, near: Callable[[Value, Value], bool]) -> bool:
+    return mine is other is None if None in (mine, other) else near(mine, other)
+
+
 def date_shift(of: str, hierarchy: Sequence[str], level: str, *, months: int = 0, days: int = 0) -> Calculate:
     def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
         if cell.get(level) is None:
@@ -215,6 +240,19 @@ def at(of: str, levels: Sequence[str], keeps: Keeps) -> Calculate:
     return lambda cells, cell, passing: cells.value(of, without(cell, levels), (*passing, keeps))
 
 
+def lookup(rows: Sequence[Row], column: str, by: Mapping[str, str], keeps: Keeps = lambda _: True) -> Calculate:
+    """Return what is in the one row whose columns have the members of a cell."""
+
+    def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
+        if any(cell.get(level) is None for level in by):
+            return None
+        found = [row for row in rows if keeps(row) and all(row[name] == cell[level] for level, name in by.items())]
+        assert len(found) <= 1, "there is one row or none"
+        return found[0][column] if found else None
+
+    return calculate
+
+
 def per(of: str, levels: Sequence[str], compute: Callable[[list[Value]], Value]) -> Calculate:
     def calculate(cells: Cells, cell: Cell, passing: tuple[Keeps, ...]) -> Value:
         return over(compute, [cells.value(of, finer, passing) for finer in cells.cells(cell, levels)])
@@ -230,6 +268,11 @@ def extreme_member(of: str, level: str, *, largest: bool) -> Calculate:
         return known[0][1][level] if known else None
 
     return calculate
+
+
+def aggregated(compute: Callable[[Sequence[Row]], Value]) -> Calculate:
+    """Return an aggregation that is computed only where somebody asks for it."""
+    return lambda cells, cell, passing: compute([row for row in cells.rows(cell) if all(keep(row) for keep in passing)])
 
 
 def formula(compute: Callable[..., Value], *uses: str) -> Calculate:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app_framework.boot import EndpointRequest
-from app_framework.boot.actuator.endpoint import UnknownNameError
 from app_framework.database import Database, Insert, ModelError
-from app_framework.olap import Cube, CubeDefinition, CubeQuery, Manager, TooLargeError
+from app_framework.olap import Cube, CubeDefinition, CubeQuery, Manager, TooLargeError, UnknownCubeError
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregates.advisor import Choice, candidates, choose
 from app_framework.olap.aggregates.querylog import QueryLog
-from app_framework.olap.endpoint import AggregatesEndpoint
+from app_framework.olap.health import AggregatesEndpoint
 from app_framework.testing.virtual_time import until
 from tests.olap.test_aggregates import SALES, TABLES, sale, scan
 from tests.olap.test_olap_autoconfigure import RUNNER
@@ -172,5 +171,5 @@ def test_the_actuator_shows_what_is_kept() -> None:
         (shown,) = endpoint.read(EndpointRequest("sales")).body["aggregates"]
         assert (shown["levels"], shown["rows"], shown["hits"]) == (["Flag.Flag.flag"], 0, 1)
         assert endpoint.read(EndpointRequest()).body == {"cubes": {"sales": cube.aggregates.describe()}}
-        with pytest.raises(UnknownNameError, match="sale"):
+        with pytest.raises(UnknownCubeError, match="sale"):
             endpoint.read(EndpointRequest("sale"))

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from app_framework.database import Database, ModelError, Table
-from app_framework.olap import Cube, CubeDefinition, CubeQuery, QueryError, build_cubes, read_model
+from app_framework.olap import build_cubes, read_model
 from app_framework.testing import GoldenFiles
 
 TABLES = [
@@ -66,20 +66,3 @@ def test_each_mistake_is_told_once_at_its_place(database: Database, golden: Gold
 def test_the_name_of_a_cube_must_fit_into_a_url(database: Database) -> None:
     ((_, told),) = problems(database, "{measures: {rows: {count: '*'}}}", name="a/b")
     assert told == "a cube cannot be called 'a/b': its name is a part of URLs, without `/`."
-
-
-def test_columns_that_differ_in_case_only_are_not_mixed_up(database: Database) -> None:
-    """SQL would answer twice the same; under their longer names both can be asked for."""
-    definition = CubeDefinition.of(
-        "c",
-        base="sales",
-        dimensions={"A": {"levels": {"x": "Region"}}, "B": {"levels": {"X": "n"}}},
-        measures={"rows": {"count": "*"}, "A.x": {"sum": "n"}},
-    )
-    cube = Cube.of(definition, database)
-    with pytest.raises(QueryError, match=r"levels\[1\]: 'X' and 'x' differ in case only; name one of them 'B.B.X'"):
-        cube.plan(CubeQuery(measures=["rows"], levels=["x", "X"]))
-    keys = cube.plan(CubeQuery(measures=["rows"], levels=["A.x", "B.X"])).keys
-    assert [key.name for key in keys] == ["A.x", "B.X"]
-    with pytest.raises(QueryError, match=r"'A\.x' is a level and a measure of the answer; name the level 'A\.A\.x'"):
-        cube.plan(CubeQuery(measures=["A.x"], levels=["A.x", "B.X"]))

@@ -6,14 +6,15 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app_framework.database import Condition, Database, Delete, Insert, OverloadedError
-from app_framework.olap import Cube, CubeQuery
+from app_framework.database import Condition, Database, Delete, Insert, OverloadedError, Table
+from app_framework.olap import Cube, CubeDefinition, CubeQuery
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.testing.virtual_time import until
 from tests.olap.test_aggregates import SALES, TABLES, aggregated, sale
@@ -35,12 +36,12 @@ def sales() -> Iterator[Database]:
 def tiled(database: Database, *levels: str) -> Cube:
     """Return a cube that has a tile of these levels."""
     cube = aggregated(database, [*levels])
-    wait_for_tile(cube, QUESTION)
+    cube.tiles.renew().result()
     return cube
 
 
 def wait_for_tile(cube: Cube, query: CubeQuery) -> None:
-    """Ask until the answer comes from a tile."""
+    """Ask until the answer comes from a tile, which the questions before have made in the background."""
 
     async def is_there() -> bool:
         await cube.query(query)
@@ -76,7 +77,8 @@ def plain(cube: Cube, database: Database) -> Cube:
 
 def test_a_small_aggregate_becomes_a_tile_when_it_is_asked(sales: Database) -> None:
     """And says so; the statement that would have answered is shown all the same."""
-    cube = tiled(sales, "item", "city")
+    cube = aggregated(sales, ["item", "city"])
+    wait_for_tile(cube, QUESTION)
     explained = asyncio.run(cube.explain(QUESTION))
     assert explained["tile"] == "item x city, 9 cells"
     assert str(explained["sql"]).startswith("WITH cells AS")
@@ -163,6 +165,27 @@ def test_a_tile_that_answers_keeps_its_aggregate_worth_keeping(sales: Database) 
     before = hits(cube)
     cube.query_sync(QUESTION)
     assert hits(cube) == before + 1
+
+
+def test_times_that_python_cannot_write_make_no_tile() -> None:
+    """What they are in an answer is not for the tile to say; it is not tried again before there are other rows."""
+    day = "case when g = 1 then cast('infinity' as date) else cast('2024-01-01' as date) end"
+    definition = CubeDefinition.of(
+        "t",
+        base="t",
+        dimensions={"Day": {"levels": {"day": day}}, "G": ["g"]},
+        measures={"n": {"count": "*"}, "last": {"max": day}},
+    )
+    with Database.open(tables=[Table("t", columns={"g": "integer"})]) as database:
+        database.commit([Insert("t", [{"g": 1}, {"g": 2}])])
+        cube = Cube.of(definition, database)
+        cube.aggregates.build(*map(cube.aggregates.shape, [["day"], ["g"]])).result()
+        cube.tiles.renew().result()
+        assert [str(kept) for kept in cube.tiles] == ["g, 2 cells"]
+        assert tile(cube, CubeQuery(measures=["n"], levels=["g"])) == "g, 2 cells"
+        last = CubeQuery(measures=["last"], levels=["g"], where={"g": 2})
+        assert tile(cube, last) is None
+        assert cube.query_sync(last).rows == [(2, date(2024, 1, 1))]
 
 
 STEPS = st.lists(

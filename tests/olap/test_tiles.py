@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -93,6 +94,7 @@ SMALL = st.integers(-4, 4)
 CODES = st.sampled_from(["p", "q", "r", "s"])
 NOON = datetime(1969, 12, 31, 12, tzinfo=UTC).replace(tzinfo=None)
 TIMES = st.integers(0, 24).map(lambda hours: NOON + timedelta(hours=hours))
+WEIGHTS = st.one_of(st.sampled_from([0.0, -0.0, 0.0, -0.0, math.nan, math.inf, -math.inf]), st.floats(-1e6, 1e6))
 ROWS = st.lists(
     st.fixed_dictionaries({
         "city": maybe(CODES), "word": maybe(WORDS), "flag": maybe(st.booleans()), "day": maybe(DAYS),
@@ -100,7 +102,7 @@ ROWS = st.lists(
         "small": maybe(SMALL), "big": maybe(st.one_of(SMALL, st.integers(-(2**58), 2**58))),
         "price": maybe(st.decimals("-9999999999.99", "9999999999.99", places=2)),
         "rate": maybe(st.decimals("-9", "9", places=1)), "plan": st.sampled_from([1, 1, 1, 2, None]),
-        "kind": st.sampled_from("bbba"), "weight": maybe(st.one_of(st.sampled_from([0.0, -0.0]), st.floats(-1e6, 1e6))),
+        "kind": st.sampled_from("bbba"), "weight": maybe(WEIGHTS),
     }),
     max_size=25,
 )  # fmt: skip
@@ -255,5 +257,10 @@ def same(mine: CellSet, theirs: CellSet) -> bool:
         mine.columns == theirs.columns
         and mine.grouping == theirs.grouping
         and len(mine) == len(theirs)
-        and all(close(a, b) for x, y in zip(mine.rows, theirs.rows, strict=True) for a, b in zip(x, y, strict=True))
+        and all(equal(a, b) for x, y in zip(mine.rows, theirs.rows, strict=True) for a, b in zip(x, y, strict=True))
     )
+
+
+def equal(a: object, b: object) -> bool:
+    both = isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b)
+    return both or close(a, b)

@@ -54,6 +54,13 @@ schemas:
 @contextmanager
 def shop_cube(folder: Path, rows: str = ROWS, *, slicing: bool = False) -> Iterator[Cube]:
     """The cube of the model above, without a node."""
+    with open_shop(folder, rows, slicing=slicing) as (cube, _):
+        yield cube
+
+
+@contextmanager
+def open_shop(folder: Path, rows: str = ROWS, *, slicing: bool = False) -> Iterator[tuple[Cube, Database]]:
+    """The same, with the database that is written to."""
     (folder / "sales.csv").write_text(rows)
     columns = {"day": "date", "price": "decimal(8,2)", "month": "integer", "amount": "bigint", "city": "string"}
     database = Database.open(tables=[Table("sales", Source.of(csv=str(folder / "sales.csv")), columns=columns)])
@@ -77,7 +84,7 @@ def shop_cube(folder: Path, rows: str = ROWS, *, slicing: bool = False) -> Itera
         },
     )
     try:
-        yield Cube.of(definition, database)
+        yield Cube.of(definition, database), database
     finally:
         database.close()
 
@@ -94,8 +101,8 @@ class Browser:
         self.asked: list[CubeQuery] = []
         self.told: Mapping[str, object] | None = None
         self._ask = ask or cube.query_sync
-        columns = PivotColumns.of(cube.discovery())
-        self.conversation = Conversation(cube.name, columns, self._note, bounds or Bounds())
+        self.columns = PivotColumns.of(cube.discovery())
+        self.conversation = Conversation(cube.name, self.columns, self._note, bounds or Bounds())
         self.client = perspective.Client(self._send)
         self.table = self.client.open_table(cube.name)
 
@@ -113,6 +120,14 @@ class Browser:
         """Make a view and return its rows: the path, then the values."""
         return [as_row(row) for row in self.view(**layout).to_json()]
 
+    def refresh(self, version: int, touches: bool = True) -> Mapping[str, object]:
+        """Bring what is looked at up to date, as after a commit; return what the page is told."""
+        self.asked.clear()
+        update = self.conversation.refresh(version, lambda _: touches)
+        for message in update.messages:
+            self.client.handle_response(message)
+        return update.told
+
     def _note(self, query: CubeQuery) -> CellSet:
         self.asked.append(query)
         return self._ask(query)
@@ -120,7 +135,8 @@ class Browser:
     def _send(self, message: bytes) -> None:
         reply = self.conversation.answer(message)
         self.told = reply.told or self.told
-        self.client.handle_response(reply.message)
+        if reply.message is not None:
+            self.client.handle_response(reply.message)
 
 
 def as_row(row: Mapping[str, Any]) -> tuple[object, ...]:

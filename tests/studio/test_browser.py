@@ -48,6 +48,7 @@ def url(shop: ContextRunner) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser:
         yield browser
 
@@ -108,6 +109,29 @@ def test_totals_are_right_from_the_start(pivot: Page) -> None:
         ".*9.99|.*69.93",
     )
     expect(pivot.get_by_test_id("answered")).to_contain_text(size(5, 4))
+
+
+def test_an_open_pivot_follows_commits(shop: ContextRunner, browser: Browser, tmp_path: Path) -> None:
+    """Without a reload: new rows, changed numbers, the version; what is closed and scrolled to stays."""
+    with shop.run() as context, browser.new_context(viewport={"width": 1400, "height": 600}) as visit:
+        url = context.addresses["http"]
+        page = opened(visit.new_page(), f"{url}/studio/cubes/sales")
+        arrange(page, group_by=["city", "item"], split_by=[], columns=["lines", "revenue"])
+        shows(page, "TOTAL.*6.*90.68", "Oslo.*2.*13.50", "cup.*1.*9.00", "tea.*1.*4.50", "Rome.*2.*2.75", *[".*"] * 6)
+        page.locator("regular-table tbody th", has_text="Rome").click()
+        shows(page, "TOTAL.*6.*90.68", "Oslo.*2.*13.50", "cup.*1.*9.00", "tea.*1.*4.50", "Rome.*2.*2.75", *[".*"] * 4)
+        rows = [{"city": city, "item": "urn", "amount": 1, "price": 100} for city in ("Oslo", "Rome")]
+        answer = httpx.post(f"{url}/database/tables/sales/rows", json=rows, timeout=30).json()
+        shows(
+            page, "TOTAL.*8.*290.68", "Oslo.*3.*113.50", "cup.*1.*9.00", "tea.*1.*4.50", "urn.*1.*100.00",
+            "Rome.*3.*102.75", *[".*"] * 4,
+        )  # fmt: skip
+        expect(page.get_by_test_id("version")).to_have_text(f"version {answer['version']}")
+        expect(page.get_by_test_id("answered")).to_contain_text(size(10, 2))
+        page.screenshot(path=tmp_path / "follows.png")
+        arrange(page, group_by=["item"], plugin="Y Bar", columns=["lines"])
+        httpx.post(f"{url}/database/tables/sales/delete", json={"where": {"item": ["pot"]}}, timeout=30)
+        expect(page.get_by_test_id("answered")).to_contain_text(size(3, 1))
 
 
 def test_a_split_has_its_totals_and_its_order(pivot: Page) -> None:

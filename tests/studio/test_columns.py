@@ -58,6 +58,13 @@ def test_a_level_has_the_shortest_name_that_is_its_own(cube: Cube, browser: Brow
     assert browser.rows(group_by=["Away.city"], columns=["lines"]) == [((), 3), (("Oslo",), 2), (("Rome",), 1)]
 
 
+def test_arrays_are_left_out(cube: Cube) -> None:
+    """They are no numbers to show."""
+    lines, *others = cube.discovery()["measures"]  # type: ignore[misc]
+    columns = PivotColumns.of({**cube.discovery(), "measures": [{**lines, "type": "double[]"}, *others]})
+    assert [*columns.measures] == ["last", "best", "any"]
+
+
 def test_members_of_every_type_are_shown(browser: Browser) -> None:
     """Decimals with their scale, moments as moments in UTC, the missing one last."""
 

@@ -69,6 +69,7 @@ def test_a_browser_asks_and_is_answered(node: ApplicationContext) -> None:
             "problem": None,
             "rows": 1,
             "columns": 1,
+            "version": node[Manager].cube("sales").versions()["test"],
             "elapsed_ms": json.loads(told)["elapsed_ms"],
         }
 

@@ -295,7 +295,7 @@ def test_a_query_is_cancelled_when_its_client_leaves(context: ApplicationContext
             raise
 
     async def leave(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(context[Manager], "query", endless, raising=False)
+        patch.setattr(context[Manager].cube("sales"), "query", endless)
         app = AsyncClient(context)._transport.app
         scope = {
             "type": "http", "method": "POST", "path": "/cubes/sales/query", "raw_path": b"", "query_string": b"",

@@ -176,8 +176,8 @@ def test_each_format_says_what_is_wrong_in_it(content_type: str, body: bytes, to
         ("application/json", b"[" * 100_000, "nested too deeply"),
         ("application/json", b"\xff", "the body is not JSON"),
         (CSV, b"", "the body has no header"),
-        (ARROW, b"", "the body is not application/vnd.apache.arrow.stream"),
-        (PARQUET, b"PAR1", "the body is not application/vnd.apache.parquet"),
+        (ARROW, b"", "the body is not Arrow: "),
+        (PARQUET, b"PAR1", "the body is not Parquet: "),
     ],
 )
 def test_a_body_of_another_shape_is_refused(content_type: str, body: bytes, told: str, client: Client) -> None:

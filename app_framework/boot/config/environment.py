@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -29,7 +30,8 @@ class Environment:
     where keys hold dots themselves, given as a tuple.
     """
 
-    def __init__(self, gathered: Gathered) -> None:
+    def __init__(self, gathered: Gathered, again: Callable[[], Gathered] | None = None) -> None:
+        self._again = again
         self._gathered = gathered
         self._composition = Composition(gathered, OWN_MODELS, open_root=True)
 
@@ -60,19 +62,19 @@ class Environment:
             inline: YAML that stands above the files, called ``<inline>``.
             prefix: what the environment variables of the application begin with.
         """
-        return cls(
-            gather(
-                directory=directory.absolute(),
-                packaged=packaged,
-                config=config,
-                profiles=profiles,
-                environ=dict(environ or {}),
-                arguments=tuple(arguments),
-                properties=dict(properties or {}),
-                inline=inline,
-                prefix=prefix,
-            )
+        again = partial(
+            gather,
+            directory=directory.absolute(),
+            packaged=packaged,
+            config=config,
+            profiles=profiles,
+            environ=dict(environ or {}),
+            arguments=tuple(arguments),
+            properties=dict(properties or {}),
+            inline=inline,
+            prefix=prefix,
         )
+        return cls(again(), again)
 
     @classmethod
     def from_process(
@@ -106,6 +108,19 @@ class Environment:
         """
         every = tuple(dict.fromkeys((*OWN_MODELS, *models)))
         self._composition = Composition(self._gathered, every, defaults=tuple(defaults))
+
+    def reread(self) -> Environment:
+        """Return what the files say now, under the same variables, arguments and models; this one stays as it is.
+
+        Raises:
+            ConfigurationError: if anything is wrong with it.
+        """
+        if self._again is None:
+            raise ValueError("this environment was not loaded from files")
+        fresh = Environment(self._again(), self._again)
+        fresh.claim(self.models, self._composition.defaults)
+        fresh.check()
+        return fresh
 
     def check(self, required: Iterable[type[ConfigProperties]] = ()) -> None:
         """Raise everything that is wrong at once.

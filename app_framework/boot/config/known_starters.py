@@ -14,6 +14,7 @@ KNOWN_STARTERS: Mapping[str, str] = MappingProxyType(
         "database": f"{_PREFIX}database",
         "distribution": f"{_PREFIX}cluster",
         "documents": f"{_PREFIX}documents",
+        "feeds": f"{_PREFIX}olap",
         "manager": f"{_PREFIX}olap",
         "messaging": f"{_PREFIX}messaging",
         "nats": f"{_PREFIX}nats",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,7 @@ EXAMPLE = "Example: af query flights --by carrier --measure flights,delay --wher
 @click.option(
     "-o", "--output", type=click.Choice(["table", *MEDIA_TYPES]), default="table", help="How to write the answer."
 )
+@click.option("--follow", is_flag=True, help="Go on, and write the table again whenever it has changed.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of what fails.")
 def command(
     connection: Connection,
@@ -54,8 +57,11 @@ def command(
     limit: int | None,
     timeout: float,
     output: str,
+    follow: bool,
 ) -> None:
     """Ask a cube of a running node."""
+    if follow and output != "table":
+        raise CommandError("What is followed is written as a table.", "Leave -o out, or --follow.")
     if output == "arrow" and _at_terminal():
         raise CommandError("An Arrow stream is not for a terminal.", "Write it to a file: af query … -o arrow > FILE")
     question: dict[str, Any] = {"measures": names(measures), "levels": names(levels), "totals": totals}
@@ -64,11 +70,23 @@ def command(
         asked = client.cubes[cube]
         if filters:
             question["where"] = where(filters, asked.levels)
-        _write(asked, question, output)
+        if follow:
+            _follow(asked, question)
+        else:
+            _write(asked, question, output)
 
 
 def _at_terminal() -> bool:
     return sys.stdout.isatty()
+
+
+def _follow(cube: Cube, question: dict[str, Any]) -> None:
+    """Write each answer as it comes, until Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # it ends the following, which is no failure
+    with contextlib.suppress(KeyboardInterrupt), cube.follow(**question) as follow:
+        for answer in follow:
+            click.echo(answer.table())
+            say(f"Version {', '.join(map(str, follow.versions.values()))}; Ctrl-C ends it.")
 
 
 def _write(cube: Cube, question: dict[str, Any], output: str) -> None:

@@ -38,33 +38,33 @@ class Step(Enum):
 
     @property
     def is_due(self) -> bool:
-        """Whether questions of that version have to be answered from rows until the aggregate is advanced."""
-        return self in (Step.RENEW, Step.REBUILD)
+        """Whether it would help questions of that version to advance the aggregate."""
+        return self in (Step.MERGE, Step.RENEW, Step.REBUILD)
 
 
 def step_to(
-    version: int, aggregate: Aggregate, tree: JoinTree, changes: Callable[[str], TableChanges], oldest: int = 0
+    version: int, aggregate: Aggregate, base: str, changes: Callable[[str], TableChanges], oldest: int = 0
 ) -> Step:
     """Return what lies between an aggregate and a version of master.
 
     Args:
         version: where to.
         aggregate: from where.
-        tree: of its cube.
+        base: the base table of its cube.
         changes: what commits did to a table, those included that nobody sees yet.
         oldest: the oldest version that is kept.
     """
     if aggregate.version >= version:
         return Step.NONE if aggregate.version == version else Step.BACK
-    if any(changes(table).last > aggregate.version for table in aggregate.shape.tables(tree)):
+    if any(changes(table).last > aggregate.version for table in aggregate.tables):
         return Step.REBUILD
-    base = changes(tree.base.name)
-    if base.removed > aggregate.version:
+    came = changes(base)
+    if came.removed > aggregate.version:
         return Step.RENEW if aggregate.version >= oldest else Step.REBUILD
-    if base.added <= aggregate.version:
+    if came.added <= aggregate.version:
         return Step.NONE
     # A commit is being made: whether others came before it is not known here.
-    return Step.MERGE if base.added <= version else Step.BACK
+    return Step.MERGE if came.added <= version else Step.BACK
 
 
 def groups_later(aggregate: Aggregate, tree: JoinTree) -> str:

@@ -10,10 +10,11 @@ from app_framework.database.sql import quote
 from app_framework.olap.aggregates.parts import ROWS, Part, parts_of
 from app_framework.olap.aggregation import COUNT_DISTINCT, MAX, MIN, SINGLE_VALUE
 from app_framework.olap.dimension import Level
-from app_framework.olap.join import JoinTree, Path
+from app_framework.olap.join import Path
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.sorting import sort_key
 
+LEVELS_SHOWN = 8
 _OF_MEMBERS = (COUNT_DISTINCT, MIN, MAX, SINGLE_VALUE)
 """The aggregations that are the same over rows and over the members that stand in them."""
 
@@ -59,16 +60,14 @@ class AggregateShape:
         keys = [sort_key(level.full_name) for level in self.levels if level.order.key]
         return (*(level.full_name for level in self.levels), *keys, *(name for _, name in self.parts.values()))
 
-    def tables(self, tree: JoinTree) -> frozenset[str]:
-        """Return the names of the tables that it is made of, the base left out."""
-        return frozenset(join.table.name for join in tree.needed(self.joins))
-
     def covers(self, other: AggregateShape) -> bool:
         """Return whether another shape could be made of this one."""
         return self.names >= other.names and self.parts.keys() >= other.parts.keys()
 
     def __str__(self) -> str:
-        return " x ".join(level.name for level in self.levels)
+        names = [level.name for level in self.levels]
+        more = [f"{len(names) - LEVELS_SHOWN} more"] if len(names) > LEVELS_SHOWN else []
+        return " x ".join([*names[:LEVELS_SHOWN], *more])
 
     def __repr__(self) -> str:
         return f"<AggregateShape {self}: {len(self.parts)} parts>"
@@ -82,7 +81,7 @@ class Aggregate:
         table: its table, as SQL.
         version: the data version that it was made of.
         rows: how many groups there are.
-        seen: how many rows commits had brought to the base table since the database was opened, when it was made.
+        tables: the names of the tables that it is made of, the base left out.
     """
 
     cube: str
@@ -90,7 +89,7 @@ class Aggregate:
     table: str
     version: int
     rows: int
-    seen: int = field(default=0, repr=False)
+    tables: frozenset[str] = field(default=frozenset(), repr=False)
 
     def column(self, part: Part) -> str:
         """Return the column of a part, as SQL."""

@@ -66,6 +66,8 @@ def parts_of(measure: AggregateMeasure) -> Parts | None:
     aggregation = measure.aggregation
     if aggregation.term is None or AGGREGATIONS.get(aggregation.name) is not aggregation:
         return None
+    if any(argument.type.family == "array" for argument in measure.arguments):
+        return None  # arrays are put together element by element, of all rows at once
     terms = [aggregation.term(argument) for argument in measure.arguments]
     return _parts(aggregation.name, aggregation.parts, terms, whole=measure.type == BIGINT)
 

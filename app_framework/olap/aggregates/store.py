@@ -46,6 +46,7 @@ class _Kept:
     """An aggregate with those who read it: its table goes when it is retired and nobody does."""
 
     aggregate: Aggregate
+    later: str
     chosen: bool = False
     hits: int = 0
     readers: int = 0
@@ -56,8 +57,8 @@ class AggregateStore:
     """The aggregates of one cube.
 
     A question of the newest version is answered from the smallest aggregate that covers it and is of that version, or
-    of an older one since which rows of the base table were only added: those are grouped with it. What lies further
-    back is advanced in the background, when a question misses it. No commit and no question waits for that.
+    of an older one since which rows of the base table were only added: those are grouped with it. What is behind is
+    advanced in the background when a question is asked of it. No commit and no question waits for that.
 
     Of a large cube it remembers which levels are asked for together. Every so many questions that had to read rows it
     chooses anew what to keep, unless the model says what that is.
@@ -79,6 +80,7 @@ class AggregateStore:
         self._model = model
         self._database = database
         self.limits = limits or AggregateLimits()
+        self._base = model.joins.base.name
         self._measures = tuple(m for m in model.measures.values() if isinstance(m, AggregateMeasure))
         self._adviser = Adviser(model, self.limits)
         self._misses = 0
@@ -88,6 +90,7 @@ class AggregateStore:
         self._advancing = False
         self._choosing = False
         self._rests_until_s = 0.0
+        self._closed = False
 
     def __iter__(self) -> Iterator[Aggregate]:
         return iter([kept.aggregate for kept in self._kept])
@@ -128,13 +131,20 @@ class AggregateStore:
 
     def advance(self) -> Ticket[None]:
         """Bring every aggregate to the newest version; wait for the ticket."""
-        return self._database.submit_background(lambda cursor: self._advance(cursor, later_rows_max=0))
+        return self._database.submit_background(self._advance)
 
     def drop(self) -> Ticket[None]:
         """Keep no aggregate any more; wait for the ticket until those that nobody reads are gone."""
         with self._lock:
             self._replace(self._kept, [])
         return self._database.submit_background(self._sweep)
+
+    def close(self) -> None:
+        """Keep nothing from now on: each aggregate goes with the last question that reads it."""
+        with self._lock:
+            self._closed = True
+            self._replace(self._kept, [])
+        self._submit(self._sweep)
 
     def route(self, plan: QueryPlan, view: DataView) -> Aggregate | None:
         """Return the smallest aggregate that has all that a plan needs, exactly as a version has it."""
@@ -171,9 +181,9 @@ class AggregateStore:
                 self._note(need, missed=not covering)
                 for kept in covering:
                     step = self._step(kept.aggregate, view)
-                    due |= step.is_due or self._is_long(kept.aggregate, step)
+                    due |= step.is_due
                     if step.is_readable:
-                        chosen[frame] = kept, self._rows(kept.aggregate, step)
+                        chosen[frame] = kept, AggregateRows(kept.aggregate, kept.later if step is Step.MERGE else "")
                         kept.hits += 1
                         kept.readers += 1
                         break
@@ -188,21 +198,11 @@ class AggregateStore:
         """Remember a question, unless no aggregate could ever answer it."""
         self._misses += self._adviser.note(need) and missed
 
-    def _is_long(self, aggregate: Aggregate, step: Step) -> bool:
-        return step is Step.MERGE and self._later(aggregate) > self.limits.later_rows_max
-
-    def _rows(self, aggregate: Aggregate, step: Step) -> AggregateRows:
-        return AggregateRows(aggregate, groups_later(aggregate, self._model.joins) if step is Step.MERGE else "")
-
     def _step(self, aggregate: Aggregate, view: DataView) -> Step:
         # What stands for tables is of another version or branch.
         if view.sources:
             return Step.BACK
-        return step_to(view.version, aggregate, self._model.joins, self._database.changes)
-
-    def _later(self, aggregate: Aggregate) -> int:
-        """Return about how many rows came since an aggregate was made."""
-        return self._database.changes(self._model.joins.base.name).rows - aggregate.seen
+        return step_to(view.version, aggregate, self._base, self._database.changes)
 
     def _release(self, read: Sequence[_Kept]) -> None:
         with self._lock:
@@ -213,16 +213,17 @@ class AggregateStore:
             self._submit(self._sweep)
 
     def _advance_soon(self) -> None:
+        """Advance, unless that was done lately: with a commit every moment it would be done without end."""
         with self._lock:
             if self._advancing or time.monotonic() < self._rests_until_s:
                 return
             self._advancing = True
-        if not self._submit(lambda cursor: self._advance(cursor, self.limits.later_rows_max)):
+        if not self._submit(self._advance):
             self._advancing = False
 
     def _choose_soon(self) -> None:
         with self._lock:
-            if self._choosing:
+            if self._choosing or self._closed:
                 return
             self._choosing = True
         if not self._submit(self._choose_in_turn):
@@ -261,52 +262,56 @@ class AggregateStore:
     def _try_build(self, cursor: Cursor, shapes: Iterable[AggregateShape], *, chosen: bool) -> None:
         """Build what can be built; why the others cannot is kept."""
         for shape in _finest_first(shapes):
-            try:
+            with self._refusing(shape):
                 self._build(cursor, [shape], chosen=chosen)
-            except (EngineError, ResultTooLargeError, TooLargeError) as error:
-                if isinstance(error, EngineError) and error.kind == "interrupted":
-                    raise
+
+    @contextmanager
+    def _refusing(self, shape: AggregateShape) -> Iterator[None]:
+        """Let go of what cannot be kept, and keep the reason."""
+        try:
+            yield
+        except (EngineError, ResultTooLargeError, TooLargeError) as error:
+            if isinstance(error, EngineError) and error.kind == "interrupted":
+                raise
+            with self._lock:
                 self.refused[shape.names] = str(error)
-                _log.warning("aggregate %s of cube %r is not kept: %s", shape, self._model.name, error)
+                self._replace([kept for kept in self._kept if kept.aggregate.shape.names == shape.names], [])
+            _log.warning("aggregate %s of cube %r is not kept: %s", shape, self._model.name, error)
 
     def _build(self, cursor: Cursor, shapes: Iterable[AggregateShape], *, chosen: bool = False) -> None:
         for shape in _finest_first(shapes):
             same = [kept for kept in self._kept if kept.aggregate.shape.names == shape.names]
             if any(kept.aggregate.shape.covers(shape) for kept in same):
                 continue
-            made = self._make(cursor, shape, partial(self._source, shape))
+            made = self._make(cursor, shape, partial(self._of_rows, shape))
             made.chosen = chosen
             with self._lock:
                 self._replace(same, [made])
         self._sweep(cursor)
 
-    def _source(self, shape: AggregateShape, table: ScratchTable) -> str:
-        """Return the SQL that a new aggregate is made by: of the smallest other that covers it, or else of rows."""
-        for kept in self._kept:
-            other = kept.aggregate
-            if other.shape.covers(shape) and self._step(other, DataView(table.version)) is Step.NONE:
-                return groups_of_groups(shape, other.table, other.shape)
+    def _of_rows(self, shape: AggregateShape, _: ScratchTable) -> str:
         return groups_of_rows(shape, self._model.joins)
 
-    def _advance(self, cursor: Cursor, later_rows_max: int) -> None:
-        """Bring aggregates to the newest version; those that so few rows came after stay as they are."""
+    def _advance(self, cursor: Cursor) -> None:
+        """Bring aggregates to the newest version, the finest first: the others may be made of it."""
         begun_s = time.monotonic()
         try:
-            for kept in tuple(self._kept):
-                self._advance_one(cursor, kept, later_rows_max)
+            for kept in sorted(self._kept, key=lambda kept: -len(kept.aggregate.shape.levels)):
+                with self._refusing(kept.aggregate.shape):
+                    self._advance_one(cursor, kept)
             self._sweep(cursor)
         finally:
             self._rests_until_s = time.monotonic() + REST * (time.monotonic() - begun_s)
             self._advancing = False
 
-    def _advance_one(self, cursor: Cursor, kept: _Kept, later_rows_max: int) -> None:
-        old, tree, changes = kept.aggregate, self._model.joins, self._database.changes
-        step = step_to(self._database.version, old, tree, changes)
-        if not step.is_due and (step is not Step.MERGE or self._later(old) <= later_rows_max):
+    def _advance_one(self, cursor: Cursor, kept: _Kept) -> None:
+        old, changes = kept.aggregate, self._database.changes
+        if not step_to(self._database.version, old, self._base, changes).is_due:
             return
 
         def source(table: ScratchTable) -> str:
-            return write_step(step_to(table.version, old, tree, changes, table.oldest), old, tree)
+            step = step_to(table.version, old, self._base, changes, table.oldest)
+            return write_step(step, old, self._model.joins)
 
         made = self._make(cursor, old.shape, source)
         made.hits, made.chosen = kept.hits, kept.chosen
@@ -317,23 +322,43 @@ class AggregateStore:
                 self._replace([kept], [made])
 
     def _make(self, cursor: Cursor, shape: AggregateShape, source: Callable[[ScratchTable], str]) -> _Kept:
-        # Counted before it is looked at: what comes in between is taken for later, which costs nothing.
-        seen = self._database.changes(self._model.joins.base.name).rows
+        """Make an aggregate: of the smallest other that covers it and is of today, or else as `source` says."""
         rows_max = self.limits.rows_max
         with self._database.scratch(cursor) as table:
-            cursor.execute(f"CREATE TABLE {table.name} AS FROM ({source(table)}) LIMIT {rows_max + 1}")
+            finer = self._finer(shape, table.version)
+            sql = groups_of_groups(shape, finer.table, finer.shape) if finer else source(table)
+            cursor.execute(f"CREATE TABLE {table.name} AS FROM ({sql}) LIMIT {rows_max + 1}")
             rows = int(str(cursor.rows(f"SELECT count(*) FROM {table.name}")[0][0]))
             if rows > rows_max:
                 raise TooLargeError(rows_max)
-        return _Kept(Aggregate(self._model.name, shape, table.name, table.version, rows, seen))
+        tables = frozenset(join.table.name for join in self._model.joins.needed(shape.joins))
+        made = Aggregate(self._model.name, shape, table.name, table.version, rows, tables)
+        return _Kept(made, groups_later(made, self._model.joins))
+
+    def _finer(self, shape: AggregateShape, version: int) -> Aggregate | None:
+        """Return the smallest aggregate of a version that another can be made of, itself left out."""
+        view = DataView(version)
+        return next(
+            (
+                other
+                for other in self
+                if other.shape.names > shape.names
+                and other.shape.covers(shape)
+                and self._step(other, view) is Step.NONE
+            ),
+            None,
+        )
 
     def _replace(self, old: Sequence[_Kept], new: Sequence[_Kept]) -> None:
         """Keep others, the smallest first, under the lock."""
         old = tuple(old)
-        for kept in old:
+        gone = [*old, *new] if self._closed else [*old]
+        for kept in gone:
             kept.retired = True
-        self._retired += old
-        self._kept = sorted([*(kept for kept in self._kept if not kept.retired), *new], key=lambda k: k.aggregate.rows)
+        self._retired += gone
+        self._kept = sorted(
+            [*(kept for kept in (*self._kept, *new) if not kept.retired)], key=lambda k: k.aggregate.rows
+        )
 
     def _sweep(self, cursor: Cursor) -> None:
         """Drop the tables of what was retired and nobody reads."""

@@ -186,7 +186,7 @@ def _chosen(plan: QueryPlan, cells: _Cells, columns: Mapping[str, Column]) -> Co
 
 def _sort_keys(plan: QueryPlan, cells: _Cells, columns: Mapping[str, Column]) -> Iterator[Any]:
     """Yield what cells are sorted by, the first first; what is not there is last in both directions."""
-    keys = {key.name: i for i, key in enumerate(plan.keys)}
+    keys = {key.shown: i for i, key in enumerate(plan.keys)}
     for order in plan.order:
         if order.by in keys:
             i = keys[order.by]

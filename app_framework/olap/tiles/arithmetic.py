@@ -80,8 +80,7 @@ def evaluate(node: Node, names: Mapping[str, Value]) -> Value:
     Raises:
         NotHereError: it cannot be computed here exactly as the engine does it.
     """
-    with np.errstate(all="ignore"):
-        return _Evaluator(names).value(node)
+    return _Evaluator(names).value(node)
 
 
 class _Evaluator:

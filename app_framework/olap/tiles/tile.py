@@ -90,7 +90,8 @@ class Tile:
         """
         from app_framework.olap.tiles.answering import answer
 
-        return answer(self, plan, rows_max)
+        with np.errstate(all="ignore"):  # what is no number is answered as the engine answers it
+            return answer(self, plan, rows_max)
 
     def plus(self, other: Tile) -> Tile | None:
         """Return the tile of the rows of this one and of another along the same axes; both stay as they are.
@@ -103,7 +104,8 @@ class Tile:
             theirs = other.parts.get(sql)
             if theirs is None or mine.bound + theirs.bound > BOUND_MAX:
                 continue
-            numbers = _MERGES[mine.part.merge](mine.numbers, theirs.numbers)
+            with np.errstate(all="ignore"):
+                numbers = _MERGES[mine.part.merge](mine.numbers, theirs.numbers)
             there = None
             if mine.there is not None or theirs.there is not None:
                 there = self._present(mine) | other._present(theirs)

@@ -85,7 +85,7 @@ class PivotColumns:
 
     Args:
         levels: in the order of the model.
-        measures: in the order of the model, those that may be shown.
+        measures: in the order of the model, those that may be shown; arrays are no numbers to show.
     """
 
     def __init__(self, levels: Mapping[str, LevelColumn], measures: Mapping[str, MeasureColumn]) -> None:
@@ -105,7 +105,7 @@ class PivotColumns:
                 measure["kind"] in _ADDITIVE,
             )
             for measure in cube["measures"]
-            if measure["visible"]
+            if measure["visible"] and not measure["type"].endswith("[]")
         }
         return cls(levels, measures)
 

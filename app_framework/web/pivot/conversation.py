@@ -30,6 +30,9 @@ VIEWS_MAX = 32
 """Of one browser; the one that was not looked at longest gives way, and is made again when it is needed."""
 
 FOLDS = frozenset({wire.COLLAPSE, wire.EXPAND, wire.SET_DEPTH})
+OURS = FOLDS | {wire.LISTEN, wire.UNLISTEN}
+"""Requests about a view that the library does not know how to answer here."""
+
 VIEW_IS_GONE = "The view is gone."
 FAILED = "The node failed to answer; its log has the reason."
 
@@ -41,7 +44,7 @@ FEATURES: Mapping[str, object] = {
     "split_by": True,
     "sort": True,
     "expressions": False,
-    "on_update": False,
+    "on_update": True,
     "group_rollup_mode": ["rollup", "flat", "total"],
     "split_rollup_mode": ["flat", "rollup"],
     "filter_ops": {shown_as: list(operators) for shown_as, operators in OPERATORS.items()},
@@ -57,12 +60,25 @@ class Reply:
     """What is sent back.
 
     Args:
-        message: the answer, for Perspective.
+        message: the answer, for Perspective; None where there is none yet.
         told: after a new view was asked for, what our page says about it: its size, or the problem.
     """
 
-    message: bytes
+    message: bytes | None
     told: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is sent after a commit.
+
+    Args:
+        messages: for Perspective, one for each view that shows other data now.
+        told: what our page says about it.
+    """
+
+    messages: Sequence[bytes]
+    told: Mapping[str, object]
 
 
 class _Server(Protocol):
@@ -89,6 +105,7 @@ class Conversation:
         self._cube = cube
         self._handler = _Handler(cube, columns, ask, bounds)
         self._server: _Server = VirtualServer(self._handler)
+        self._stale = False
 
     def answer(self, message: bytes) -> Reply:
         """Return the answer to a message; what cannot be answered is said in it.
@@ -100,11 +117,40 @@ class Conversation:
         self._handler.failure, self._handler.mistake = self._refusal(request), None
         if self._handler.failure is not None:
             answer = wire.failure(request, self._handler.failure, view_is_gone=self._handler.failure is VIEW_IS_GONE)
+        elif request.kind == wire.LISTEN:
+            self._handler.listeners.setdefault(request.entity, {})[request.number] = request
+            return Reply(None)
+        elif request.kind == wire.UNLISTEN:
+            self._handler.listeners.get(request.entity, {}).pop(wire.read_number(request.body), None)
+            answer = wire.unlistened(request)
         elif request.kind in FOLDS:
             answer = self._fold(request)
         else:
             answer = self._answer(request, message)
         return Reply(answer, self._told(request))
+
+    def refresh(self, version: int, touches: Callable[[CubeQuery], bool]) -> Update:
+        """Show what was committed in the views that are listened to.
+
+        Args:
+            version: of the commit.
+            touches: whether it may change the answer to a query.
+        """
+        messages: list[bytes] = []
+        told: dict[str, object] = {"version": version}
+        for name, listeners in list(self._handler.listeners.items()):
+            view = self._handler.views.get(name)
+            if view is None or not listeners:
+                continue
+            newer, problem = self._handler.newer(view, touches)
+            if problem is not None or self._stale:
+                told |= {"problem": problem}
+            self._stale = problem is not None
+            if newer is not None:
+                self._handler.views[name] = newer
+                messages += [wire.updated(request) for request in listeners.values()]
+                told |= {"rows": len(newer), "columns": len(newer.schema)}
+        return Update(messages, told)
 
     def _answer(self, request: wire.Envelope, message: bytes) -> bytes:
         answer = self._server.handle_request(message)
@@ -124,8 +170,8 @@ class Conversation:
             return None
         if request.kind in wire.ABOUT_TABLE:
             return None if request.entity == self._cube else f"There is no table {request.entity!r} here."
-        if request.kind in wire.ABOUT_VIEW or request.kind in FOLDS:
-            known = request.entity in self._handler.views or request.kind == wire.DELETE_VIEW
+        if request.kind in wire.ABOUT_VIEW or request.kind in OURS:
+            known = request.entity in self._handler.views or request.kind in (wire.DELETE_VIEW, wire.UNLISTEN)
             return None if known else VIEW_IS_GONE
         _logger.info("a browser asked for what a cube does not do: request of kind %d", request.kind)
         return "A cube is only looked at here."
@@ -138,7 +184,7 @@ class Conversation:
         if problem is not None:
             return {"problem": problem}
         view = next(reversed(self._handler.views.values()))
-        return {"problem": None, "rows": len(view), "columns": len(view.schema)}
+        return {"problem": None, "rows": len(view), "columns": len(view.schema), "version": view.frame.version}
 
     def _fold(self, request: wire.Envelope) -> bytes:
         view, number = self._handler.views[request.entity], wire.read_number(request.body)
@@ -161,6 +207,7 @@ class _Handler:
 
     def __init__(self, cube: str, columns: PivotColumns, ask: Ask, bounds: Bounds) -> None:
         self.views: OrderedDict[str, View] = OrderedDict()
+        self.listeners: dict[str, dict[int, wire.Envelope]] = {}
         self.failure: str | None = None
         self.mistake: str | None = None
         self._cube = cube
@@ -170,6 +217,7 @@ class _Handler:
 
     def forget(self) -> None:
         self.views.clear()
+        self.listeners.clear()
         self._ask = _nobody
 
     def get_features(self) -> Mapping[str, object]:
@@ -210,7 +258,21 @@ class _Handler:
             _logger.exception("a pivot of cube %r failed", self._cube)
             self.failure = FAILED
         while len(self.views) > VIEWS_MAX:
-            self.views.popitem(last=False)
+            self.listeners.pop(self.views.popitem(last=False)[0], None)
+
+    def newer(self, view: View, touches: Callable[[CubeQuery], bool]) -> tuple[View | None, str | None]:
+        """Return a view over the newest data where that shows something else; and why it cannot be had, if so."""
+        layout = view.layout
+        try:
+            if not any(touches(question.query) for question in layout.questions):
+                return None, None
+            frame = lay_out(layout, self._answers(layout), self._bounds)
+            return (None if frame == view.frame else view.over(frame)), None
+        except (UserError, FrameworkError) as error:
+            return None, str(error)
+        except Exception:
+            _logger.exception("a pivot of cube %r could not be brought up to date", self._cube)
+            return None, FAILED
 
     def _answers(self, layout: Layout) -> Sequence[tuple[Any, CellSet]]:
         return [(question, self._ask(question.query)) for question in layout.questions]
@@ -226,6 +288,7 @@ class _Handler:
 
     def view_delete(self, name: str) -> None:
         self.views.pop(name, None)
+        self.listeners.pop(name, None)
 
     def view_get_min_max(self, name: str, column: str, _config: object) -> tuple[object, object]:
         return self.views[name].extremes(column)

@@ -49,15 +49,31 @@ class Frame:
         depths: of each row in the tree: 0 for the grand total.
         paths: the columns ``__ROW_PATH_0__``, … with which Perspective reads the tree.
         columns: the others, in the order in which Perspective counts them.
+        version: of the data; 0 where nothing was asked.
     """
 
-    def __init__(self, depths: list[int], paths: Sequence[FrameColumn], columns: Sequence[FrameColumn]) -> None:
+    def __init__(
+        self, depths: list[int], paths: Sequence[FrameColumn], columns: Sequence[FrameColumn], version: int = 0
+    ) -> None:
+        self.version = version
         self.depths = depths
         self.paths = tuple(paths)
         self.columns = tuple(columns)
 
+    def path(self, row: int) -> Path:
+        """Return the members that a row stands below, as they are shown."""
+        return (self.depths[row], *(column.values[row] for column in self.paths))
+
     def __len__(self) -> int:
         return len(self.depths)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both show the same."""
+        if not isinstance(other, Frame):
+            return NotImplemented
+        return (self.depths, self.paths, self.columns) == (other.depths, other.paths, other.columns)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Frame {len(self):,} rows, {len(self.columns)} columns>"
@@ -69,6 +85,7 @@ def lay_out(layout: Layout, answers: Iterable[tuple[Question, CellSet]], bounds:
     Raises:
         PivotTooLargeError: it has more cells, or more columns, than a pivot may have.
     """
+    answers = tuple(answers)
     cells = _read_cells(layout, answers, bounds)
     rows = _rows(layout, cells)
     keys = _split_keys(layout, cells)
@@ -78,7 +95,8 @@ def lay_out(layout: Layout, answers: Iterable[tuple[Question, CellSet]], bounds:
     if width * len(rows) > bounds.cells:
         raise PivotTooLargeError("cells", bounds.cells)
     columns = _split_columns(layout, cells, rows, keys) if layout.split else _columns(layout, cells, rows)
-    return Frame([len(row) for row in rows], _path_columns(layout, rows), columns)
+    version = min((max(answer.versions.values(), default=0) for _, answer in answers), default=0)
+    return Frame([len(row) for row in rows], _path_columns(layout, rows), columns, version)
 
 
 def _read_cells(

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Body
 from starlette.responses import RedirectResponse, Response
@@ -22,13 +21,13 @@ from app_framework.boot import ApplicationContext
 from app_framework.olap import Manager
 from app_framework.web.encoding import dumps
 from app_framework.web.pages import CONTENT_SECURITY_POLICY, render, twin
+from app_framework.web.pivot.address import PAGE, PERSPECTIVE, pivot_url
 from app_framework.web.pivot.columns import Column, LevelColumn, PivotColumns
 from app_framework.web.pivot.layout import describe_questions, read_layout
 from app_framework.web.pivot.number_format import number_format
 from app_framework.web.pivot.socket import PivotSockets
 from app_framework.web.studio.routes import describe_node
 
-PAGE = "/studio/cubes"
 MEASURES_FIRST = 4
 """So many measures are shown before the reader chooses."""
 
@@ -96,11 +95,6 @@ def pivot_router(context: ApplicationContext, manager: Manager, sockets: PivotSo
     return router
 
 
-def pivot_url(cube: str) -> str:
-    """Return where the pivot of a cube is."""
-    return f"{PAGE}/{quote(cube, safe='')}"
-
-
 class _Unchanging(StaticFiles):
     """Files below a path that has their version in it: a browser asks for them once."""
 
@@ -112,7 +106,7 @@ class _Unchanging(StaticFiles):
 
 @cache
 def _perspective_url() -> str:
-    return f"/studio/perspective/{version('perspective-python')}"
+    return f"{PERSPECTIVE}/{version('perspective-python')}"
 
 
 @cache

@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from app_framework.database import CommitNews
+from app_framework.database.branches import MASTER
 from app_framework.errors import UserError
 from app_framework.olap import CellSet, CubeQuery, Manager
+from app_framework.web.denial import turn_away
 from app_framework.web.encoding import dumps
 from app_framework.web.pivot.columns import PivotColumns
-from app_framework.web.pivot.conversation import Conversation, Reply
+from app_framework.web.pivot.conversation import Conversation, Reply, Update
 from app_framework.web.pivot.errors import PivotError, TooManyPivotsError
 from app_framework.web.pivot.frame import Bounds
 from app_framework.web.pivot.wire import WireError
-from app_framework.web.problems import problem_of
 
+T = TypeVar("T")
 WAITING_MAX = 32
 """Messages that wait for their turn; a browser that sends more is not read from until one was answered."""
+
+PACE_S = 0.25
+"""So long a page is left as it is after it was brought up to date."""
 
 WRONG_KIND, UNREADABLE, TOO_BIG = 1003, 1007, 1009
 """Why a WebSocket is closed (RFC 6455)."""
@@ -69,7 +76,7 @@ class PivotSockets:
             if self._open >= self._settings.connections_max:
                 raise TooManyPivotsError(self._settings.connections_max)
         except UserError as error:
-            await _turn_away(websocket, error)
+            await turn_away(websocket, error)
             return
         self._open += 1
         try:
@@ -107,43 +114,82 @@ class _Talk:
         self._settings = settings
         self._loop = loop
         self._conversation = Conversation(cube, columns, self._ask, settings.bounds)
-        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
+        self._waiting: asyncio.Queue[bytes | CommitNews | None] = asyncio.Queue(WAITING_MAX)
+        self._refreshed = asyncio.Event()
         self._asked: concurrent.futures.Future[CellSet] | None = None
         self._left = False
 
     async def hold(self, workers: ThreadPoolExecutor) -> None:
         """Answer one message after the other; reading goes on meanwhile, so that it is noticed when nobody waits."""
-        reading = asyncio.create_task(self._read())
+        beside = [asyncio.create_task(self._read()), asyncio.create_task(self._listen())]
         try:
             while not self._left and (message := await self._waiting.get()) is not None:
-                await self._answer(workers, message)
+                if isinstance(message, CommitNews):
+                    await self._refresh(workers, message)
+                else:
+                    await self._answer(workers, message)
         except WireError:
             await self._websocket.close(UNREADABLE, "this is no message of Perspective's")
         except WebSocketDisconnect:
             pass
         finally:
             self._leave()
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             self._conversation.close()
 
     async def _answer(self, workers: ThreadPoolExecutor, message: bytes) -> None:
         started = time.perf_counter()
-        work = self._loop.run_in_executor(workers, self._conversation.answer, message)
+        reply: Reply = await self._done(workers, lambda: self._conversation.answer(message))
+        if not self._left and reply.message is not None:
+            await self._websocket.send_bytes(reply.message)
+        if not self._left and reply.told is not None:
+            await self._tell(reply.told, started)
+
+    async def _refresh(self, workers: ThreadPoolExecutor, news: CommitNews) -> None:
+        """Bring what is looked at up to date; the page says of which version it is."""
+        started = time.perf_counter()
+        cube = self._manager.cube(self._cube)
+
+        def touches(query: CubeQuery) -> bool:
+            return news.tables is None or bool(news.tables & cube.tables(query))
+
         try:
-            reply: Reply = await asyncio.shield(work)
+            update: Update = await self._done(workers, lambda: self._conversation.refresh(news.version, touches))
+        finally:
+            self._refreshed.set()
+        for message in update.messages:
+            if not self._left:
+                await self._websocket.send_bytes(message)
+        if not self._left:
+            await self._tell(update.told, started)
+
+    async def _done(self, workers: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+        """Do something with the conversation in a thread."""
+        work = self._loop.run_in_executor(workers, job)
+        try:
+            return await asyncio.shield(work)
         except asyncio.CancelledError:
             self._leave()
             await asyncio.wait([work])  # the conversation is closed next, and one thread at a time may have it
             raise
-        if not self._left:
-            await self._websocket.send_bytes(reply.message)
-        if not self._left and reply.told is not None:
-            await self._tell({**reply.told, "elapsed_ms": round((time.perf_counter() - started) * 1000, 1)})
 
-    async def _tell(self, told: Mapping[str, object]) -> None:
+    async def _listen(self) -> None:
+        """Note what is committed; what comes while the page is brought up to date, and just after, is one."""
+        with self._manager.cube(self._cube).listen() as listener:
+            while news := await listener.wait():
+                for each in news:
+                    if each.branch == MASTER:
+                        self._refreshed.clear()
+                        await self._waiting.put(each)
+                        await self._refreshed.wait()
+                        await asyncio.sleep(PACE_S)
+
+    async def _tell(self, told: Mapping[str, object], started: float) -> None:
         """Say to our page what Perspective has no words for, as text."""
-        await self._websocket.send_text(dumps(told).decode())
+        elapsed_ms = round((time.perf_counter() - started) * 1000, 1)
+        await self._websocket.send_text(dumps({**told, "elapsed_ms": elapsed_ms}).decode())
 
     async def _read(self) -> None:
         while (data := await self._receive()) is not None:
@@ -186,12 +232,3 @@ class _Talk:
             raise PivotError("Nobody waits for this pivot any more.") from None
         finally:
             self._asked = None
-
-
-async def _turn_away(websocket: WebSocket, error: UserError) -> None:
-    """Answer the request for a WebSocket with a problem, or where the server cannot do that, close it."""
-    problem = problem_of(error)
-    if "websocket.http.response" in (websocket.scope.get("extensions") or ()):
-        await websocket.send_denial_response(problem.response())
-    else:
-        await websocket.close(1008, problem.code)

@@ -29,6 +29,8 @@ class View:
 
     def __init__(self, layout: Layout, frame: Frame) -> None:
         deepest = len(layout.group)
+        self.layout = layout
+        self.frame = frame
         self.schema: dict[str, ShownAs] = {column.name: column.shown_as for column in frame.columns}
         self._depths = frame.depths
         self._leading = [GROUPING_ID, *(path.name for path in frame.paths)]
@@ -38,7 +40,19 @@ class View:
             | {column.name: (ARROW_TYPES[column.shown_as], column.values) for column in (*frame.paths, *frame.columns)}
         )
         self._closed: set[int] = set()
+        self._shown_depth: int | None = None
         self._open: Sequence[int] = range(len(frame.depths))
+
+    def over(self, frame: Frame) -> View:
+        """Return the view over a newer answer: what was closed stays closed, what is new is as deep as was wished."""
+        view = View(self.layout, frame)
+        view._shown_depth = self._shown_depth
+        closed = {self.frame.path(row): row in self._closed for row in range(len(self.frame))}
+        for row, depth in enumerate(frame.depths):
+            if closed.get(frame.path(row), self._shown_depth is not None and depth >= self._shown_depth):
+                view._closed.add(row)
+        view._open = view._opened()
+        return view
 
     def __len__(self) -> int:
         """The rows that are open."""
@@ -63,6 +77,7 @@ class View:
 
     def show_depth(self, depth: int) -> None:
         """Show rows of at most this depth."""
+        self._shown_depth = depth
         self._closed = {row for row, its in enumerate(self._depths) if its >= depth}
         self._open = self._opened()
 

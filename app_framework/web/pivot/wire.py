@@ -16,13 +16,16 @@ FAILURE = 50
 """The field of an answer that says what went wrong."""
 
 MAKE_VIEW, DELETE_VIEW, COLLAPSE, EXPAND, SET_DEPTH, DESCRIBE = 6, 11, 18, 19, 23, 41
+LISTEN, UNLISTEN = 21, 22
+"""To be told of every change of a view, by answers with the same number; and not any more."""
+
 ABOUT_NODE = frozenset({3, 4, 17, 37})
 """Features, hosted tables, memory."""
 
 ABOUT_TABLE = frozenset({5, MAKE_VIEW, 7, 8, 29, 30, DESCRIBE})
 """A port for changes, new views, schema, size, what a view would be; and those that ask to be told of its end."""
 
-ABOUT_VIEW = frozenset({10, DELETE_VIEW, 12, 13, 14, 15, 16, 20, 21, 22, 24, 25, 26, 34, 35, 36})
+ABOUT_VIEW = frozenset({10, DELETE_VIEW, 12, 13, 14, 15, 16, 20, 24, 25, 26, 34, 35, 36})
 """Column paths, sizes, configuration, data in every form, extremes; and those that ask to be told of changes."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -85,6 +88,16 @@ def read_number(body: bytes) -> int:
 def failure(request: Envelope, sentence: str, *, view_is_gone: bool = False) -> bytes:
     """Return the answer that something went wrong; with `view_is_gone` the browser makes the view again."""
     return _answer(request, FAILURE, _text(1, sentence) + (_number(2, 1) if view_is_gone else b""))
+
+
+def updated(request: Envelope) -> bytes:
+    """Return the answer that a view which is listened to shows other data now."""
+    return _answer(request, LISTEN, b"")
+
+
+def unlistened(request: Envelope) -> bytes:
+    """Return the answer that a view is not listened to any more."""
+    return _answer(request, UNLISTEN, b"")
 
 
 def changed(request: Envelope, rows: int) -> bytes:

@@ -9,6 +9,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
 
 _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+_VALUE: dict[str, Any] = {
+    "anyOf": [_SCALAR, {"type": "array", "items": {"type": ["number", "null"]}, "description": "An array measure."}]
+}
 FILTER: dict[str, Any] = {
     "description": "A member, a list of members, null for the missing member, or one of the forms below.",
     "anyOf": [
@@ -95,7 +98,7 @@ ROW_SET: dict[str, Any] = {
         },
         "count": {"type": "integer", "description": "How many rows the cell counts, whatever the limit is."},
         "versions": {"type": "object", "additionalProperties": {"type": "integer"}},
-        "rows": {"type": "array", "items": {"type": "array", "items": _SCALAR}},
+        "rows": {"type": "array", "items": {"type": "array", "items": _VALUE}},
     },
 }
 
@@ -121,7 +124,7 @@ CELL_SET: dict[str, Any] = {
                 },
             },
         },
-        "rows": {"type": "array", "items": {"type": "array", "items": _SCALAR}},
+        "rows": {"type": "array", "items": {"type": "array", "items": _VALUE}},
         "grouping": {
             "type": "array",
             "items": {"type": "integer"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
@@ -12,15 +13,17 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, Queryable, RowSet, arrow
+from app_framework.database.branches import MASTER
+from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.answer_cache import Answer, AnswerCache
-from app_framework.web.autowired import Autowired
-from app_framework.web.disconnect import while_connected
+from app_framework.web.autowired import Autowired, Resolver
+from app_framework.web.disconnect import while_client_stays, while_connected
 from app_framework.web.encoding import CHUNK_ROWS, dump_answer, dumps, loads, row_pieces, stream_answer
 from app_framework.web.errors import InvalidBodyError
-from app_framework.web.etag import holds, not_modified, tag_of, tagged
+from app_framework.web.etag import holds, not_modified, tag_of, tagged, values_of
 from app_framework.web.negotiation import negotiate
 from app_framework.web.openapi import documented
+from app_framework.web.questions import Question, Questions
 from app_framework.web.routes.cube_batch import answer_batch
 from app_framework.web.routes.cube_schema import (
     ARROW,
@@ -78,7 +81,9 @@ async def describe_cube(cube: CubeName, request: Request, manager: Autowired[Man
     "/cubes/{cube}/members",
     operation_id="listMembers",
     summary="List the members of a level",
-    responses=documented("UNKNOWN_CUBE", "INVALID_REQUEST", "INVALID_QUERY", "UNKNOWN_LEVEL"),
+    responses=documented(
+        "UNKNOWN_CUBE", "INVALID_REQUEST", "INVALID_QUERY", "UNKNOWN_LEVEL", "UNKNOWN_BRANCH", "UNKNOWN_VERSION"
+    ),
     openapi_extra=MEMBERS,
 )
 async def list_members(
@@ -88,13 +93,17 @@ async def list_members(
     level: Annotated[str, Query(description="A level, as in a query.")],
     prefix: Annotated[str | None, Query(description="How the members must begin.")] = None,
     limit: Annotated[int, Query(ge=1, le=MEMBERS_MAX, description="The most members to answer with.")] = 100,
+    branch: Annotated[str, Query(description="The branch to read.")] = MASTER,
+    version: Annotated[int | None, Query(description="The data version to read; the newest unless given.")] = None,
 ) -> Response:
     """The members of a level, in order."""
     asked = manager.cube(cube)
-    tag = tag_of(asked.fingerprint, asked.versions(), level, prefix, limit)
-    if holds(request, tag):
+    state = CubeQuery(measures=("-",), branch=branch, version=version)
+    tag = tag_of(asked.fingerprint, asked.versions(state), level, prefix, limit, branch)
+    # A version that is gone is refused, although whoever asks may still hold its members.
+    if version is None and holds(request, tag):
         return not_modified(tag)
-    members = await manager.members(cube, level, prefix=prefix, limit=limit)
+    members = await asked.members(level, prefix=prefix, limit=limit, branch=branch, version=version)
     return _json({"cube": cube, "level": level, "members": members}, tagged(tag))
 
 
@@ -121,27 +130,15 @@ async def query_cube(
     cube: CubeName, request: Request, manager: Autowired[Manager], kept: Autowired[AnswerCache]
 ) -> Response:
     """Ask a cube for measures by levels; JSON, an Arrow stream or CSV by `Accept`."""
-    media_type = negotiate(", ".join(request.headers.getlist("accept")), (JSON, ARROW, CSV))
-    query = await _read_query(cube, request, manager)
-    asked = manager.cube(cube)
-    versions = asked.versions(query)
-    tag = _tag(asked, query, media_type, versions)
-    if holds(request, tag) and not asked.check(query):
-        return not_modified(tag)
-    # A version that is gone is refused, although its answer may still be there.
-    answer = kept.peek(tag) if query.version is None or not asked.check(query) else None
-    if answer is None and media_type == ARROW:
-        stream = await while_connected(request, manager.query_stream(cube, query))
-        response = await _arrow_answer(stream)
-        tag = _tag(asked, query, media_type, stream.versions)
-        if type(response) is Response:
-            kept.keep(tag, Answer(bytes(response.body), ARROW, _headers(stream), tag))
-        response.headers.update(tagged(tag))
-        return response
-    if answer is None:
-        making = kept.get(_in_time(tag, query), lambda: _made(manager, asked, query, media_type))
-        answer = await while_connected(request, making)
-    return _sent(answer)
+    return await _answered(cube, request, manager, kept)
+
+
+async def query_directly(request: Request, cube: str) -> Response:
+    """The same before FastAPI: `query_cube` without what looks for its parameters."""
+    return await _answered(cube, request, await _MANAGER(request), await _KEPT(request))
+
+
+_MANAGER, _KEPT = Resolver(Manager), Resolver(AnswerCache)
 
 
 @router.post(
@@ -170,6 +167,43 @@ async def drill_through(cube: CubeName, request: Request, manager: Autowired[Man
     manager.cube(cube)
     drillthrough = manager.read_drillthrough(cube, await _read_json(request))
     return _rows_answer(await while_connected(request, manager.drillthrough(cube, drillthrough)), media_type)
+
+
+async def _answered(cube: str, request: Request, manager: Manager, kept: AnswerCache) -> Response:
+    question = await _read_question(cube, request, manager, kept.questions)
+    asked, query, tag = question.cube, question.query, question.tag()
+    # A version that is gone is refused, although its answer may still be there.
+    answer = kept.peek(tag) if query.version is None or not asked.check(query) else None
+    if holds(request, tag) and (answer is not None or not asked.check(query)):
+        return not_modified(tag)
+    if answer is None and question.media_type == ARROW:
+        return await _arrow_answered(question, request, kept)
+    if answer is None:
+        making = partial(_made, question)
+        answer = await kept.get(_in_time(tag, query), making, partial(while_client_stays, request))
+    return _sent(answer)
+
+
+async def _read_question(cube: str, request: Request, manager: Manager, questions: Questions) -> Question:
+    """Read a question, unless the same bytes were read before."""
+    media_type = negotiate(", ".join(values_of(request, b"accept")), (JSON, ARROW, CSV))
+    asked = manager.cube(cube)
+    body = await request.body()
+    question = questions.get(asked, media_type, body)
+    if question is None:
+        question = Question(asked, manager.read(cube, await _read_json(request)), media_type)
+        questions.keep(body, question)
+    return question
+
+
+async def _arrow_answered(question: Question, request: Request, kept: AnswerCache) -> Response:
+    stream = await while_connected(request, question.cube.query_stream(question.query))
+    response = await _arrow_answer(stream)
+    tag = question.tag_at(stream.versions)
+    response.headers.update(tagged(tag))
+    if type(response) is Response:
+        kept.keep(tag, Answer(bytes(response.body), ARROW, key=tag, response=response))
+    return response
 
 
 async def _read_query(cube: str, request: Request, manager: Manager) -> CubeQuery:
@@ -202,15 +236,16 @@ def _rows_answer(rows: RowSet, media_type: str) -> Response:
     return PulledResponse(pieces, rows.close, media_type=media_type, headers=headers)
 
 
-async def _made(manager: Manager, cube: Queryable, query: CubeQuery, media_type: str) -> Answer:
+async def _made(question: Question) -> Answer:
     """Answer a question; under the tag of what was read, for the data may have changed since the question came."""
-    cells = await manager.query(cube.name, query)
-    tag = None if cells.partial else _tag(cube, query, media_type, cells.versions)
-    headers = _headers(cells) if media_type == CSV else {}
+    cells = await question.cube.query(question.query)
+    tag = None if cells.partial else question.tag_at(cells.versions)
+    media_type = question.media_type
+    headers = {**(_headers(cells) if media_type == CSV else {}), **(tagged(tag) if tag else {})}
     if len(cells) > CHUNK_ROWS or cells.partial:
         return Answer(b"", media_type, headers, tag, cells)
     body = dump_answer(cells.to_dict()) if media_type == JSON else (await asyncio.to_thread(cells.to_csv)).encode()
-    return Answer(body, media_type, headers, tag)
+    return Answer(body, media_type, key=tag, response=Response(body, headers=headers, media_type=media_type))
 
 
 def _in_time(tag: str, query: CubeQuery) -> str:
@@ -219,13 +254,13 @@ def _in_time(tag: str, query: CubeQuery) -> str:
 
 
 def _sent(answer: Answer) -> Response:
-    headers = {**answer.headers, **(tagged(answer.key) if answer.key else {})}
-    if answer.cells is None:
-        return Response(answer.body, headers=headers, media_type=answer.media_type)
+    if answer.response is not None:
+        return answer.response
+    assert answer.cells is not None, "an answer is encoded, or there to be encoded"
     # An iterator that is not asynchronous is asked for its pieces in a thread.
     cells = answer.cells
     pieces = cells.csv_pieces(CHUNK_ROWS) if answer.media_type == CSV else stream_answer(cells.to_dict())
-    return StreamingResponse(pieces, headers=headers, media_type=answer.media_type)
+    return StreamingResponse(pieces, headers=answer.headers, media_type=answer.media_type)
 
 
 def _headers(cells: CellSet | CellStream) -> dict[str, str]:
@@ -236,12 +271,6 @@ def _headers(cells: CellSet | CellStream) -> dict[str, str]:
         "X-Partial": "true" if cells.partial else "false",
         "X-Elapsed-Ms": f"{cells.elapsed_ms:.3f}",
     }
-
-
-def _tag(cube: Queryable, query: CubeQuery, media_type: str, versions: Mapping[str, int]) -> str:
-    """Return what stands for an answer: the question, model and data that it follows from, and its form."""
-    question = {key: value for key, value in query.to_dict().items() if key not in ("timeout", "version")}
-    return tag_of(cube.name, cube.fingerprint, question, dict(versions), media_type)
 
 
 def _described(request: Request, document: Mapping[str, object]) -> Response:

@@ -14,6 +14,7 @@ from app_framework.database import Branch, Database, TableSchema, UnknownTableEr
 from app_framework.database.branches import MASTER
 from app_framework.errors import near_matches
 from app_framework.olap import delete_where
+from app_framework.olap.row_formats import RowFormatError, read_rows
 from app_framework.web.autowired import Autowired
 from app_framework.web.disconnect import while_connected
 from app_framework.web.encoding import dumps, loads
@@ -29,7 +30,7 @@ from app_framework.web.routes.database_schema import (
     INSERTED,
     ROWS_BODY,
 )
-from app_framework.web.row_formats import read_format, read_rows
+from app_framework.web.row_formats import bad_body, read_format
 from app_framework.web.spool import spooled_body
 
 router = APIRouter(tags=["database"])
@@ -65,12 +66,15 @@ async def insert_rows(
     """Rows become part of a table in one commit; one with the key of a row that is there takes its place."""
     schema = _schema(database, table)
     headers = request.headers
-    media_type = read_format(headers.get("content-type", ""), headers.get("content-encoding", ""))
+    row_format = read_format(headers.get("content-type", ""), headers.get("content-encoding", ""))
     async with spooled_body(request) as body:
-        insert = await asyncio.to_thread(read_rows, body, media_type, schema)
-        commit = await while_connected(
-            request, database.submit_commit([insert], branch=branch, on_error=on_error).wait()
-        )
+        try:
+            insert = await asyncio.to_thread(read_rows, body, row_format, schema)
+            commit = await while_connected(
+                request, database.submit_commit([insert], branch=branch, on_error=on_error).wait()
+            )
+        except RowFormatError as error:
+            raise bad_body(error) from None
     answer: dict[str, object] = {"table": table, "rows": commit.rows[0], "version": commit.version}
     if on_error == "reject":
         answer |= {"rejected": commit.rejected, "rejects": str(commit.rejects) if commit.rejects else None}

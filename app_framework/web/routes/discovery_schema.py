@@ -85,6 +85,7 @@ CUBE = _object(
         **_ABOUT,
         "schema": _told(_MAYBE, "The schema that declares it."),
         "base": _told(_TEXT, "The table whose rows it counts."),
+        "model": _told(_TEXT, "The fingerprint of its model: another one when the model is another one."),
         "dimensions": _list(DIMENSION),
         "measures": _list(MEASURE),
     },

@@ -3,7 +3,7 @@ const stage = document.querySelector("[data-stage]");
 const root = document.querySelector("[data-pivot]");
 const cube = JSON.parse(root.dataset.pivot);
 const one = (name) => document.querySelector(`[data-testid="${name}"]`);
-const [problem, answered, explained, naming] = ["problem", "answered", "explained", "naming"].map(one);
+const [problem, answered, shown, explained, naming] = ["problem", "answered", "version", "explained", "naming"].map(one);
 const layouts = document.querySelector("[data-layouts]");
 const button = (name) => document.querySelector(`[data-act="${name}"]`);
 const RETRY_MS = [500, 1000, 2000, 5000];
@@ -17,11 +17,14 @@ const say = (text, act) => {
   saidByNode = false;
 };
 
-// What the node says beside Perspective's messages: how large the new view is and how long it took, or what is wrong.
-const told = ({ problem: sentence, rows, columns, elapsed_ms: elapsed }) => {
-  if (sentence || saidByNode) say(sentence);
-  saidByNode = Boolean(sentence);
-  answered.textContent = sentence ? "" : rows === 0 ? "No rows: nothing passes the filters" : `${rows.toLocaleString()} × ${columns.toLocaleString()} in ${elapsed.toLocaleString()} ms`;
+// What the node says beside Perspective's messages: how large the view is now and how long that took, what is wrong, and
+// the version of the data. After a commit it says so by itself; what is not in the message stays.
+const told = ({ problem: sentence, rows, columns, elapsed_ms: elapsed, version }) => {
+  if (sentence || (saidByNode && sentence === null)) say(sentence);
+  if (sentence !== undefined) saidByNode = Boolean(sentence);
+  if (sentence) answered.textContent = "";
+  else if (rows !== undefined) answered.textContent = rows === 0 ? "No rows: nothing passes the filters" : `${rows.toLocaleString()} × ${columns.toLocaleString()} in ${elapsed.toLocaleString()} ms`;
+  if (version) shown.textContent = `version ${version}`;
 };
 
 // ---- the connection -------------------------------------------------------------------------------------------------

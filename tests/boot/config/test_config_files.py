@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app_framework.boot.config.environment import Environment
+from app_framework.boot.config.errors import ConfigurationError
 from tests.boot.config.conftest import ConfigFolder
 
 
@@ -234,3 +235,15 @@ def test_inline_text_stands_above_the_files(folder: ConfigFolder) -> None:
     text = "server: {port: 2}\napp.config.import: x.yml\n---\napp.config.activate.on-profile: p\nserver: {port: 3}\n"
     assert folder.load(inline=text).get("server") == {"port": 2, "host": "a", "shutdown": "immediate"}
     assert ports(folder.load(inline=text, profiles=["p"])) == 3
+
+
+def test_files_that_were_changed_are_read_again_beside_what_holds(folder: ConfigFolder) -> None:
+    """Under the same profiles, variables and arguments; what holds stays as it was, also where the new one is wrong."""
+    folder.write("application.yml", "server: {port: 1, host: a}\n")
+    environment = folder.load(arguments=["--server.host=b"])
+    folder.write("application.yml", "server: {port: 2}\n")
+    assert environment.reread().get("server") == {"port": 2, "host": "b"}
+    assert environment.get("server") == {"port": 1, "host": "b"}
+    folder.write("application.yml", "server: [")
+    with pytest.raises(ConfigurationError, match=r"application\.yml"):
+        environment.reread()

@@ -1,0 +1,170 @@
+"""The model of a running node: what it was made from, and its exchange for another one, as a whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from app_framework.database import Database
+from app_framework.database.errors import ModelError, ModelProblem
+from app_framework.errors import near_matches
+from app_framework.olap.aggregate_limits import AggregateLimits
+from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
+from app_framework.olap.catalog import Catalog
+from app_framework.olap.cube import ROWS_MAX, Cube, build_cubes
+from app_framework.olap.definition import CatalogDefinition, CubeDefinition, ModelDefinition
+from app_framework.olap.errors import UnknownCubeError
+from app_framework.olap.queryable import Queryable
+
+DEFAULT_CATALOG = "Catalog"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChange:
+    """What was different after a change of the model.
+
+    Args:
+        added: the cubes that were not there.
+        changed: the cubes that answer otherwise.
+        removed: the cubes that are there no more.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        told = {"added": self.added, "changed": self.changed, "removed": self.removed}
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in told.items() if names) or "nothing changed"
+
+
+class Modeler:
+    """Makes the cubes over one database, and others in their place.
+
+    Every new model is checked against the data as a whole before anything changes; a cube that stays the same stays
+    the same object. It is used by one thread at a time.
+
+    Args:
+        database: where the rows are.
+        contributed: cubes of user code, which stand beside those of a configuration.
+        node: the name under which answers report the data version.
+        rows_max: the largest answer, in rows.
+        limits: the bounds of the aggregates that are kept.
+        aggregations: the kinds of measures.
+
+    Attributes:
+        cubes: as they are now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        contributed: Iterable[CubeDefinition] = (),
+        *,
+        node: str = "local",
+        rows_max: int = ROWS_MAX,
+        limits: AggregateLimits | None = None,
+        aggregations: Aggregations = AGGREGATIONS,
+    ) -> None:
+        self.cubes: tuple[Cube, ...] = ()
+        self._build = partial(
+            build_cubes, database=database, node=node, rows_max=rows_max, limits=limits, aggregations=aggregations
+        )
+        self._contributed = tuple(contributed)
+        self._added: dict[str, CubeDefinition] = {}
+        self._definitions: tuple[CubeDefinition, ...] = ()
+        self._catalogs: tuple[CatalogDefinition, ...] = ()
+
+    def apply(self, model: ModelDefinition) -> tuple[list[Catalog], ModelChange]:
+        """Make the cubes what a configuration says, beside those of code that it does not name.
+
+        Raises:
+            ModelError: with every problem; nothing was changed.
+        """
+        listed = {cube.name for cube in model.cubes}
+        added = {name: cube for name, cube in self._added.items() if name not in listed}
+        own = [*(cube for cube in self._contributed if cube.name not in added), *added.values()]
+        done = self._exchange([*model.cubes, *own], model.catalogs, model.problems)
+        self._added = added
+        return done
+
+    def replace(self, definitions: Sequence[CubeDefinition]) -> tuple[list[Catalog], ModelChange]:
+        """Put cubes in the place of those of the same names, or beside all others.
+
+        Raises:
+            ModelError: with every problem; nothing was changed.
+        """
+        new = {cube.name: cube for cube in definitions}
+        kept = [new.get(cube.name, cube) for cube in self._definitions]
+        names = {cube.name for cube in kept}
+        done = self._exchange([*kept, *(cube for cube in new.values() if cube.name not in names)], self._catalogs)
+        self._added |= new
+        return done
+
+    def remove(self, names: Sequence[str]) -> tuple[list[Catalog], ModelChange]:
+        """Take cubes away.
+
+        Raises:
+            UnknownCubeError: there is none of that name.
+            ModelError: a catalog names it; nothing was changed.
+        """
+        known = [cube.name for cube in self._definitions]
+        for name in names:
+            if name not in known:
+                raise UnknownCubeError(name, near_matches(name, known))
+        done = self._exchange([cube for cube in self._definitions if cube.name not in names], self._catalogs)
+        self._added = {name: cube for name, cube in self._added.items() if name not in names}
+        return done
+
+    def _exchange(
+        self,
+        definitions: Sequence[CubeDefinition],
+        catalogs: Sequence[CatalogDefinition],
+        known: Sequence[ModelProblem] = (),
+    ) -> tuple[list[Catalog], ModelChange]:
+        problems = known or catalog_problems(catalogs, [cube.name for cube in definitions])
+        before = {cube.name: cube for cube in self.cubes}
+        cubes = self._build(definitions, known=problems, replaced=self.cubes)
+        after = {cube.name: cube for cube in cubes}
+        change = ModelChange(
+            tuple(name for name in after if name not in before),
+            tuple(name for name in after if name in before and after[name] is not before[name]),
+            tuple(name for name in before if name not in after),
+        )
+        self.cubes, self._definitions, self._catalogs = tuple(cubes), tuple(definitions), tuple(catalogs)
+        for name, cube in before.items():
+            if after.get(name) is not cube:
+                cube.close()
+        return build_catalogs(catalogs, cubes), change
+
+
+def build_catalogs(definitions: Sequence[CatalogDefinition], cubes: Sequence[Queryable]) -> list[Catalog]:
+    """Return the catalogs; without a definition one catalog holds all cubes.
+
+    Raises:
+        ModelError: a catalog names a cube that does not exist.
+    """
+    by_name = {cube.name: cube for cube in cubes}
+    if not definitions:
+        return [Catalog(DEFAULT_CATALOG, cubes)]
+    if problems := catalog_problems(definitions, by_name):
+        raise ModelError(problems)
+    return [Catalog(d.name, cubes if d.cubes is None else [by_name[name] for name in d.cubes]) for d in definitions]
+
+
+def catalog_problems(definitions: Iterable[CatalogDefinition], cubes: Iterable[str]) -> list[ModelProblem]:
+    """Return what is wrong with catalogs: they name cubes that do not exist."""
+    known = list(cubes)
+    return [
+        ModelProblem(
+            (*definition.path, "cubes", position), "UNKNOWN_CUBE", f"there is no cube {name!r}.",
+            near_matches(name, known), word=name,
+        )
+        for definition in definitions
+        for position, name in enumerate(definition.cubes or ())
+        if name not in known
+    ]  # fmt: skip
