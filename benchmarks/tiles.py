@@ -6,7 +6,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from statistics import median
 
@@ -54,8 +54,8 @@ def tiles(ground: Ground) -> Iterator[Sequence[Case]]:
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(KeepAlive(ground.node.port))
         without = stack.enter_context(KeepAlive(stack.enter_context(ground.fresh_node(NO_TILES)).port))
-        until_answered_by(connection, "tile")
-        until_answered_by(without, "Scan aggregate")
+        until_answered_by(connection, "tile", covered_question)
+        until_answered_by(without, "Scan aggregate", covered_question)
         same = post(QUERY, covered_question())
         yield [
             Case(
@@ -101,20 +101,25 @@ def covered_question() -> Mapping[str, object]:
     return {"measures": MEASURES, "levels": ["region", "year"], "where": where}
 
 
-def until_answered_by(connection: KeepAlive, what: str) -> None:
+def until_answered_by(connection: KeepAlive, what: str, question: Callable[[], Mapping[str, object]]) -> None:
     """Ask a node until it keeps what answers the questions.
+
+    Args:
+        connection: to the node.
+        what: a word that is in the plan, or a field of how it is explained.
+        question: makes them.
 
     Raises:
         RuntimeError: it does not in time.
     """
     deadline = time.monotonic() + COVERED_WITHIN_S
     while time.monotonic() < deadline:
-        connection.p50_ms([_request() for _ in range(WARM_UP)])
-        told = json.loads(connection.post(EXPLAIN, covered_question()).body)
+        connection.p50_ms([post(QUERY, question()) for _ in range(WARM_UP)])
+        told = json.loads(connection.post(EXPLAIN, question()).body)
         if what in told or what in told["plan"]:
             return
         time.sleep(LOOK_AGAIN_S)
-    raise RuntimeError(f"nothing of the cube `covered` is answered by {what!r}")
+    raise RuntimeError(f"nothing of the cube `covered` is answered by {what!r}, such as {question()}")
 
 
 def _tile(ground: Ground, levels: Sequence[str]) -> Tile:
