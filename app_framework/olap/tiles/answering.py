@@ -32,10 +32,8 @@ def answer(tile: Tile, plan: QueryPlan, rows_max: int | None = None) -> CellSet 
         return None
     try:
         cells = _Cells(tile, plan)
-        if (
-            _shown(plan, cells) > (ROWS_MAX if rows_max is None else min(rows_max, ROWS_MAX))
-            or cells.length > CELLS_MAX
-        ):
+        shown_max = ROWS_MAX if rows_max is None else min(rows_max, ROWS_MAX)
+        if cells.length > CELLS_MAX or _shown(plan, cells) > shown_max:
             return None
         columns = {measure.name: cells.measure(measure) for measure in plan.measures}
     except (KeyError, NotHereError):
@@ -117,7 +115,7 @@ class _Cells:
 
     def _read(self, part: Part) -> Column:
         stored = self._tile.parts[part.sql]
-        numbers = self._rows if part == ROWS else self._at(self._blocks(stored, stored.numbers))
+        numbers = self._rows if part.sql == ROWS.sql else self._at(self._blocks(stored, stored.numbers))
         if part.counts:
             return Column(numbers)
         present: Mask | None = self._rows > 0
@@ -179,7 +177,7 @@ def _totals(plan: QueryPlan) -> Sequence[int]:
 def _mean(total: Column, count: Column, *, scale: int) -> Column:
     there = count.numbers > 0
     divisor = np.where(there, count.numbers, 1)
-    return Column(np.where(there, total.numbers, 0) / (divisor * 10.0**scale), there)
+    return Column(np.where(there, total.numbers, 0) / (divisor * float(10**scale)), there)
 
 
 def _shown(plan: QueryPlan, cells: _Cells) -> int:
