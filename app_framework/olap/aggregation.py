@@ -38,6 +38,7 @@ class Aggregation:
         fractions: the options that are a number from 0 to 1: ``{quantile: c, q: 0.9}``.
         factors: the least number of columns it takes as a list, to be multiplied; 1 where it takes no list.
         power: how often its column is multiplied with itself before it is aggregated.
+        by_element: the engine's aggregation of the elements at one place, where it puts arrays together by elements.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Aggregation:
     fractions: tuple[str, ...] = ()
     factors: int = 1
     power: int = 1
+    by_element: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -193,12 +195,12 @@ def _at_extreme(function: str) -> Callable[[Sequence[Argument], Sequence[float]]
 
 SUM = Aggregation(
     "sum", "mergeable", ("sum",), "numbers", _or_array_of(_sum_type),
-    _or_element_wise("list_sum", _sum_type, _sum_of()),
+    _or_element_wise("list_sum", _sum_type, _sum_of()), by_element="sum",
 )  # fmt: skip
 COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"))
 AVG = Aggregation(
     "avg", "mergeable", ("sum", "count"), "numbers", _or_array_of(_double),
-    _or_element_wise("list_avg", _double, _over_number("avg({0})")),
+    _or_element_wise("list_avg", _double, _over_number("avg({0})")), by_element="avg",
 )  # fmt: skip
 MIN = Aggregation("min", "mergeable", ("min",), "values with an order", _ordered, _over_values("min({0})"))
 MAX = Aggregation("max", "mergeable", ("max",), "values with an order", _ordered, _over_values("max({0})"))

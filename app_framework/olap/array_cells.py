@@ -45,7 +45,7 @@ def element_cells(
         written = (", ".join([*one, PLACE]) for one in sets)
         group_by = f"GROUPING SETS ({', '.join(f'({one})' for one in written)})"
     bits = "0" if details else f"GROUPING({', '.join(reversed(names))})"
-    total = f"{measure.aggregation.name}({ELEMENT}) AS {ELEMENT}"
+    total = f"{measure.aggregation.by_element}({ELEMENT}) AS {ELEMENT}"
     totals = select_cells(
         [*names, f"{bits} AS {quote(GROUPING)}", PLACE, total], f"(\n{indented(elements)}\n)", [], group_by
     )

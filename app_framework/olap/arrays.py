@@ -26,9 +26,6 @@ ARRAY_KINDS: Mapping[str, str | None] = MappingProxyType(
 )
 """The measures over an array, each with the option that it is told."""
 
-BY_ELEMENT = ("sum", "avg")
-"""The aggregations that put arrays together element by element, called as the engine calls them for its elements."""
-
 
 def element_wise(function: str, array: str, kind: DataType) -> str:
     """Return the SQL of an aggregation of arrays element by element; arrays and elements that are null are left out.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app_framework.database.datatype import DataType
-from app_framework.olap.aggregation import AGGREGATIONS, FORMULA, Aggregation, Argument, PartialForm
-from app_framework.olap.arrays import BY_ELEMENT
+from app_framework.olap.aggregation import FORMULA, Aggregation, Argument, PartialForm
 from app_framework.olap.calculation import AnyCalculation, Applied, Lookup
 from app_framework.olap.join import Path
 
@@ -58,8 +57,7 @@ class AggregateMeasure(Measure):
     @property
     def by_element(self) -> bool:
         """Whether it puts arrays together element by element: then `sql` is how long the shortest and longest are."""
-        known = AGGREGATIONS.get(self.aggregation.name) is self.aggregation
-        return self.type.family == "array" and known and self.aggregation.name in BY_ELEMENT
+        return self.type.family == "array" and bool(self.aggregation.by_element)
 
     @property
     def sql(self) -> str:
