@@ -23,6 +23,7 @@ from benchmarks.cubejs import cubejs
 from benchmarks.facts import ROWS, Ground
 from benchmarks.ingest import ingestion
 from benchmarks.loading import sample_data
+from benchmarks.lookup import lookups
 from benchmarks.machine import machine_facts
 from benchmarks.memory import memory_after_the_suite
 from benchmarks.messages import memory_request, messenger_request
@@ -62,6 +63,7 @@ OPENINGS: Mapping[str, Opening] = {
 ENGINE: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]] = {
     "clients": many_clients,
     "kept": kept_answers,
+    "lookup": lookups,
     "dashboard": dashboard,
     "totals": subtotals_and_distinct,
     "tiles": tiles,

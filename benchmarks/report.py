@@ -156,10 +156,10 @@ def _times(samples: Samples) -> str:
 def _number(ms: float) -> str:
     """Three digits that count.
 
-    >>> [_number(ms) for ms in (0.12345, 1.2345, 12.345, 1234.5)]
-    ['0.123', '1.23', '12.3', '1234']
+    >>> [_number(ms) for ms in (0.0012345, 0.12345, 1.2345, 12.345, 1234.5)]
+    ['0.00123', '0.123', '1.23', '12.3', '1234']
     """
-    for limit, digits in ((1, 3), (10, 2), (100, 1)):
+    for limit, digits in ((0.01, 5), (1, 3), (10, 2), (100, 1)):
         if ms < limit:
             return f"{ms:.{digits}f}"
     return f"{ms:.0f}"

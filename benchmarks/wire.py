@@ -31,12 +31,15 @@ class Answer:
 class KeepAlive:
     """A connection to a port of the loopback address.
 
+    Attributes:
+        peer_port: that port.
+
     Raises:
         OSError: nobody listens there.
     """
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.peer_port = port
         self._socket = self._opened()
         self._used_s = time.monotonic()
 
@@ -108,7 +111,7 @@ class KeepAlive:
         self._socket.close()
 
     def _opened(self) -> socket.socket:
-        opened = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_S)
+        opened = socket.create_connection(("127.0.0.1", self.peer_port), TIMEOUT_S)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return opened
 

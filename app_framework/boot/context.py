@@ -15,7 +15,6 @@ from logging import getLogger
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app_framework.boot.analyzers import CORE_ANALYZERS
 from app_framework.boot.assembly import Assembly, assemble, property_models
 from app_framework.boot.builtin import BUILTIN_AUTO_CONFIGURATIONS
 from app_framework.boot.config.app_properties import AppProperties
@@ -331,6 +330,8 @@ class ApplicationContext:
 
     def failure(self, error: BaseException) -> FailureReport:
         """Return an error of this application with the words for it."""
+        from app_framework.boot.analyzers import CORE_ANALYZERS  # what explains failures is not needed by a start
+
         report = analyze_failure(error, (*self._assembly.analyzers, *CORE_ANALYZERS), self._environment)
         return redacted_failure(report, self._environment)
 

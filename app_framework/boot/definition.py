@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -137,16 +137,25 @@ class UnresolvableHintError(Exception):
         return f"{describe(self.target)} has a type hint that cannot be resolved: {self.name!r} is not defined"
 
 
-def read_parameters(target: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """Return what a class's constructor or a function needs, from its type hints.
+def read_hints(target: Callable[..., Any]) -> dict[str, Any]:
+    """Return the type hints of a function, or of a class's constructor; reading them is most of reading a factory.
 
     Raises:
         UnresolvableHintError: when a hint names something that is only imported for type checkers.
     """
     function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     if function is object.__init__:
+        return {}
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise UnresolvableHintError(target, error.name or str(error), function.__module__) from error
+
+
+def read_parameters(target: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """Return what a class's constructor or a function needs, from its type hints."""
+    if isinstance(target, type) and inspect.getattr_static(target, "__init__") is object.__init__:
         return ()
-    hints = _hints(target, function)
     found = []
     for parameter in inspect.signature(target).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -156,11 +165,9 @@ def read_parameters(target: Callable[..., Any]) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def read_provided(target: Callable[..., Any]) -> tuple[Any, FactoryKind]:
-    """Return the type a class or factory function provides, and how it does it."""
-    if isinstance(target, type):
-        return target, FactoryKind.PLAIN
-    provided = _hints(target, target).get("return")
+def read_provided(target: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Any, FactoryKind]:
+    """Return the type a factory function provides, from its type hints, and how it does it."""
+    provided = hints.get("return")
     kind = FactoryKind.PLAIN
     if inspect.isasyncgenfunction(target):
         kind = FactoryKind.ASYNC_GENERATOR
@@ -200,13 +207,6 @@ def type_name(provided: Any) -> str:
     if isinstance(provided, type) and typing.get_origin(provided) is None:
         return provided.__qualname__
     return str(provided).replace("typing.", "")
-
-
-def _hints(target: object, function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UnresolvableHintError(target, error.name or str(error), function.__module__) from error
 
 
 def _parameter(name: str, hint: Any, has_default: bool) -> Parameter:

@@ -20,6 +20,7 @@ from app_framework.boot.definition import (
     UnresolvableHintError,
     describe,
     locate,
+    read_hints,
     read_parameters,
     read_provided,
 )
@@ -141,13 +142,13 @@ def _read_source(source: object) -> Candidate | ConfigurationSource:
 
 
 def _class_candidate(target: type, mark: ComponentMark, owner: str | None) -> Candidate:
-    parameters, problem = _parameters(target)
+    hints, problem = _hints(target)
     definition = Definition(
         name=mark.name or snake_case(target.__name__),
         provides=mark.provides or target,
         factory=target,
         kind=FactoryKind.PLAIN,
-        parameters=parameters,
+        parameters=() if problem else read_parameters(target, hints),
         target=target,
         owner=owner,
         primary=mark.primary,
@@ -161,10 +162,11 @@ def _bean_candidate(
     function: Callable[..., Any], mark: BeanMark, owner: str | None, configuration: type | None
 ) -> Candidate:
     """A bean method's ``self`` is its configuration, injected like anything else."""
-    parameters, problem = _parameters(function)
+    hints, problem = _hints(function)
+    parameters = () if problem else read_parameters(function, hints)
     if configuration is not None and parameters:
         parameters = (Parameter(parameters[0].name, configuration), *parameters[1:])
-    provided, kind = (None, FactoryKind.PLAIN) if problem else read_provided(function)
+    provided, kind = (None, FactoryKind.PLAIN) if problem else read_provided(function, hints)
     if mark.provides is None and not problem and (provided is None or provided is type(None)):
         raise InvalidSourceError(function, "a @bean must say what it makes: give it a return annotation")
     if mark.background and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
@@ -187,11 +189,11 @@ def _bean_candidate(
     return Candidate(definition, mark.conditions, problem)
 
 
-def _parameters(target: Callable[..., Any]) -> tuple[tuple[Parameter, ...], UnresolvableHintError | None]:
+def _hints(target: Callable[..., Any]) -> tuple[dict[str, Any], UnresolvableHintError | None]:
     try:
-        return read_parameters(target), None
+        return read_hints(target), None
     except UnresolvableHintError as error:
-        return (), error
+        return {}, error
 
 
 def _type_names(cls: type) -> set[str]:

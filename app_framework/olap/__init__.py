@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from app_framework.olap.catalog import Catalog
     from app_framework.olap.cellset import CellColumn, CellSet
     from app_framework.olap.cellstream import CellStream
-    from app_framework.olap.cube import Cube, build_cubes
+    from app_framework.olap.cube import Cube
     from app_framework.olap.definition import CatalogDefinition, CubeDefinition
     from app_framework.olap.deletion import delete_where
     from app_framework.olap.dimension import Dimension, Hierarchy, Level
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from app_framework.olap.manager import FixedModelError, Manager
     from app_framework.olap.measure import Measure
     from app_framework.olap.model import CubeModel
-    from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs
+    from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs, build_cubes
     from app_framework.olap.plan import QueryPlan
     from app_framework.olap.query import CubeQuery, Order
     from app_framework.olap.queryable import Queryable
@@ -141,7 +141,7 @@ _HOME_OF: dict[str, str] = {
     "UnknownMeasureError": "errors",
     "UnknownVersionError": "errors",
     "build_catalogs": "modeler",
-    "build_cubes": "cube",
+    "build_cubes": "modeler",
     "delete_where": "deletion",
     "read_model": "reading",
 }

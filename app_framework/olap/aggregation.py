@@ -39,6 +39,7 @@ class Aggregation:
         factors: the least number of columns it takes as a list, to be multiplied; 1 where it takes no list.
         power: how often its column is multiplied with itself before it is aggregated.
         term: the SQL of what goes into its parts of a row; None where no parts of it are kept.
+        by_element: the engine's aggregation of the elements at one place, where it puts arrays together by elements.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Aggregation:
     factors: int = 1
     power: int = 1
     term: Callable[[Argument], str] | None = None
+    by_element: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -211,12 +213,12 @@ def _at_extreme(function: str) -> Callable[[Sequence[Argument], Sequence[float]]
 
 SUM = Aggregation(
     "sum", "mergeable", ("sum",), "numbers", _or_array_of(_sum_type),
-    _or_element_wise("list_sum", _sum_type, _sum_of(_number)), term=_number,
+    _or_element_wise("list_sum", _sum_type, _sum_of(_number)), term=_number, by_element="sum",
 )  # fmt: skip
 COUNT = Aggregation("count", "mergeable", ("count",), "anything", _int64, _call("count({0})"), term=_plain)
 AVG = Aggregation(
     "avg", "mergeable", ("sum", "count"), "numbers", _or_array_of(_double),
-    _or_element_wise("list_avg", _double, _over_number("avg({0})")), term=_number,
+    _or_element_wise("list_avg", _double, _over_number("avg({0})")), term=_number, by_element="avg",
 )  # fmt: skip
 MIN = Aggregation(
     "min", "mergeable", ("min",), "values with an order", _ordered, _over_values("min({0})"), term=_comparable
@@ -309,6 +311,9 @@ LAST = Aggregation(
     columns=("by",),
     term=_comparable,
 )
+
+AS_IT_IS = Aggregation("as_it_is", "detail-shipping", (), "anything", _same, _call("{0}"))
+"""No aggregation: the value of a row."""
 
 AGGREGATIONS = Aggregations(
     (

@@ -6,21 +6,19 @@ What only a question needs, its plan, its SQL and its answer, is imported with t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.database.branches import MASTER
-from app_framework.database.errors import EngineError, ModelError, ModelProblem, ResultTooLargeError, VersionGoneError
+from app_framework.database.errors import EngineError, VersionGoneError
 from app_framework.errors import near_matches
-from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
+from app_framework.olap.cellreader import ROWS_MAX, CellReader, Fetch, Reading, blamed
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
     UNKNOWN_VERSION,
-    MeasureOverflowError,
     QueryError,
     QueryProblem,
     TooLargeError,
@@ -35,40 +33,19 @@ if TYPE_CHECKING:
     from app_framework.database.rows import Row
     from app_framework.olap.aggregate_limits import AggregateLimits
     from app_framework.olap.aggregates import Advice, AggregateStore
-    from app_framework.olap.bitmaps import DistinctBitmaps
     from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
     from app_framework.olap.drillthrough import Drillthrough
-    from app_framework.olap.functions import FunctionRun
     from app_framework.olap.model import CubeModel
     from app_framework.olap.plan import QueryPlan
     from app_framework.olap.query import CubeQuery
     from app_framework.olap.rowplan import RowPlan
     from app_framework.olap.rowset import RowSet
     from app_framework.olap.shelf import TileShelf
-    from app_framework.olap.sql import Statement
 
 T = TypeVar("T")
-Fetch = Callable[[str, Sequence[object], int | None], T]
-ROWS_MAX = 1_000_000
 MEMBERS_MAX = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading(Generic[T]):
-    """What a statement returned, and of which version."""
-
-    version: int
-    plan: QueryPlan
-    statement: Statement
-    rows: T
-    before: tuple[tuple[str, tuple[object, ...]], ...] = ()
-
-    @property
-    def statements(self) -> tuple[tuple[str, tuple[object, ...]], ...]:
-        """The texts that ran, with the values bound to each; several where Python computes something."""
-        return (*self.before, (self.statement.text, self.statement.parameters))
 
 
 class Cube:
@@ -101,11 +78,7 @@ class Cube:
         self.rows_max = rows_max
         self.fingerprint = fingerprint(model)
         self._database = database
-        self._bitmaps_from = bitmaps_from
-        self._bitmaps: DistinctBitmaps | None = None
-        self._limits = limits
-        self._aggregates: AggregateStore | None = None
-        self._tiles: TileShelf | None = None
+        self._reader = CellReader(model, database, rows_max=rows_max, bitmaps_from=bitmaps_from, limits=limits)
         if model.keeping.levels:
             self.aggregates.keep_declared()
 
@@ -116,6 +89,8 @@ class Cube:
         Raises:
             ModelError: the definition does not fit the database.
         """
+        from app_framework.olap.modeler import build_cubes
+
         return build_cubes([definition], database, limits=limits)[0]
 
     @property
@@ -126,30 +101,12 @@ class Cube:
     @property
     def aggregates(self) -> AggregateStore:
         """The groups of rows that are kept, so that questions need not read the rows."""
-        from app_framework.olap.aggregates import AggregateStore
-
-        if self._aggregates is None:
-            self._aggregates = AggregateStore(self.model, self._database, self._limits)
-        return self._aggregates
+        return self._reader.aggregates
 
     @property
     def tiles(self) -> TileShelf:
         """Dense copies of small aggregates in memory, from which questions are answered at once."""
-        if self._tiles is None:
-            from app_framework.olap.shelf import TileShelf
-
-            self._tiles = TileShelf(self.model, self._database, self.aggregates)
-        return self._tiles
-
-    @property
-    def bitmaps(self) -> DistinctBitmaps:
-        """What chooses the distinct counts that bitmaps are for."""
-        if self._bitmaps is None:
-            from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps
-
-            rows_min = BITMAPS_FROM if self._bitmaps_from is None else self._bitmaps_from
-            self._bitmaps = DistinctBitmaps(rows_min, threads=self._database.limits.threads)
-        return self._bitmaps
+        return self._reader.tiles
 
     def advise(self) -> Advice:
         """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
@@ -161,8 +118,7 @@ class Cube:
 
     def close(self) -> None:
         """Let go of what is kept for questions; those that run are answered, and so are later ones, from the rows."""
-        if self._aggregates is not None:
-            self._aggregates.close()
+        self._reader.close()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -198,7 +154,7 @@ class Cube:
         plan = self.plan(query)
 
         def answer(cursor: Cursor) -> CellSet:
-            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
+            reading = self._read(cursor, plan, query, cursor.arrow, bounded=True)
             return ArrowCellSet(
                 self.name,
                 plan.columns,
@@ -223,7 +179,7 @@ class Cube:
         def opened(stream: RowStream, view: DataView) -> CellStream:
             reading = ExitStack()
             stream.when_closed(reading.close)
-            seen = reading.enter_context(self._seen(plan, view, query.branch))
+            seen = reading.enter_context(self._reader.seen(plan, view, query.branch))
             return CellStream(
                 self.name,
                 plan.columns,
@@ -239,7 +195,7 @@ class Cube:
             return await delivered(opening)
         except EngineError as error:
             failed = error
-        raise await self._database.submit_job(lambda cursor: _blamed(cursor, plan, failed)).wait()
+        raise await self._database.submit_job(lambda cursor: blamed(cursor, plan, failed)).wait()
 
     async def _whole_stream(self, plan: QueryPlan, query: CubeQuery, started: float) -> CellStream:
         """Answer in batches what is there only as a whole, because Python computes some of it."""
@@ -247,7 +203,7 @@ class Cube:
         from app_framework.olap.cellstream import CellStream
 
         def answer(cursor: Cursor) -> CellStream:
-            reading = self._read(cursor, plan, query, cursor.arrow, self.rows_max)
+            reading = self._read(cursor, plan, query, cursor.arrow, bounded=True)
             return CellStream(
                 self.name,
                 plan.columns,
@@ -311,7 +267,7 @@ class Cube:
             raise QueryError.of(stale)
 
         def read(cursor: Cursor, view: DataView) -> list[Row]:
-            with self._seen(plan, view, branch) as seen:
+            with self._reader.seen(plan, view, branch) as seen:
                 statement = write_members(seen, limit)
                 return cursor.rows(statement.text, statement.parameters)
 
@@ -437,7 +393,7 @@ class Cube:
 
     def _tiled_version(self, query: CubeQuery) -> int | None:
         """Return the newest version, where it is asked for and there may be tiles of it."""
-        if not self._aggregates or query.branch != MASTER or not self._aggregates.limits.tile_bytes:
+        if query.branch != MASTER or not self._reader.has_tiles:
             return None
         newest = self._database.version
         return newest if self._version_of(query) in (None, newest) else None
@@ -482,47 +438,12 @@ class Cube:
         )
 
     def _read(
-        self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], rows_written: int | None = None
-    ) -> _Reading[T]:
+        self, cursor: Cursor, plan: QueryPlan, query: CubeQuery, fetch: Fetch[T], *, bounded: bool = False
+    ) -> Reading[T]:
         """Read the version that is asked for, or else the newest one."""
-        from app_framework.olap.bitmaps import hindered_by
-        from app_framework.olap.sql import write_sql
+        return self._reader.read(cursor, plan, fetch, self._version_of(query), query.branch, bounded=bounded)
 
-        of_rows, bitmaps, counted = plan, True, False
-
-        def read(view: DataView) -> _Reading[T]:
-            nonlocal of_rows, counted
-            of_rows = plan.at(view.sources)
-            with self._seen(plan, view, query.branch) as seen, _running(cursor, seen, self.rows_max) as run:
-                of_rows_only = not view.sources and not seen.facts
-                final = self.bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
-                counted = final is not seen
-                statement = write_sql(final, rows_written, between=run)
-                rows = fetch(statement.text, statement.parameters, self.rows_max)
-            return _Reading(view.version, final, statement, rows, tuple(run.statements) if run else ())
-
-        try:
-            try:
-                return self._database.read(cursor, read, self._version_of(query), query.branch)
-            except (EngineError, ResultTooLargeError) as error:
-                if not (counted and hindered_by(error)):
-                    raise
-            bitmaps = False
-            return self._database.read(cursor, read, self._version_of(query), query.branch)
-        except EngineError as error:
-            raise _blamed(cursor, of_rows, error) from error
-
-    @contextmanager
-    def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
-        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
-        seen = plan.at(view.sources)
-        if branch != MASTER or (self._aggregates is None and not self.model.keeping.automatic):
-            yield seen
-            return
-        with self.aggregates.routed(seen, view) as routed:
-            yield routed
-
-    def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
+    def _answer(self, plan: QueryPlan, reading: Reading[list[Row]], started: float) -> CellSet:
         from app_framework.olap.cellset import CellSet, with_utc
 
         columns, rows = plan.columns, reading.rows
@@ -567,89 +488,6 @@ class Cube:
     def __repr__(self) -> str:
         hierarchies = len(list(self.model.hierarchies))
         return f"<Cube {self.name!r} {hierarchies} hierarchies, {len(self.model.measures)} measures>"
-
-
-def build_cubes(
-    definitions: Iterable[CubeDefinition],
-    database: Database,
-    *,
-    node: str = "local",
-    rows_max: int = ROWS_MAX,
-    aggregations: Aggregations = AGGREGATIONS,
-    limits: AggregateLimits | None = None,
-    known: Iterable[ModelProblem] = (),
-    replaced: Iterable[Cube] = (),
-) -> list[Cube]:
-    """Return the cubes of a model; from now on commits keep to what it relies on.
-
-    Problems found before, when the definitions were read, are given as `known` and reported with the new ones. Of what
-    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on; one of them
-    that is as it was stays the same cube, so that whoever holds it goes on with what it knows.
-
-    Raises:
-        ModelError: with every problem of every cube.
-    """
-    from app_framework.olap.building import ModelBuilder
-
-    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
-    old = frozenset(promise for cube in replaced for promise in cube.model.promises)
-    while True:
-        seen = database.version
-        builder = ModelBuilder(database, aggregations)
-        models = builder.build(definitions)
-        problems = [*known, *builder.problems]
-        if problems:
-            raise ModelError(problems)
-        # A commit may have come meanwhile after which the model is not true; then looking again tells why.
-        if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
-            break
-    before = {cube.name: cube for cube in replaced}
-    return [
-        same
-        if (same := before.get(model.name)) is not None and same.is_of(model)
-        else Cube(model, database, node=node, rows_max=rows_max, limits=limits)
-        for model in models
-    ]
-
-
-def _blamed(cursor: Cursor, plan: QueryPlan, error: EngineError) -> Exception:
-    """Find what cannot be computed: ask for the levels, then for each measure, alone; only done after an error."""
-    if error.kind != "value":
-        return error
-    if (failed := _failure(cursor, plan.only())) is not None:
-        return QueryError.of([QueryProblem(INVALID_QUERY, "levels", f"a level cannot be computed: {failed.reason}")])
-    for position, measure in enumerate(plan.measures):
-        if (failed := _failure(cursor, plan.only(measure))) is not None:
-            return MeasureOverflowError(measure.name, f"measures[{position}]", failed.reason)
-    return error
-
-
-def _failure(cursor: Cursor, plan: QueryPlan) -> EngineError | None:
-    from app_framework.olap.sql import write_sql
-
-    try:
-        with _running(cursor, plan, ROWS_MAX) as run:
-            statement = write_sql(plan, between=run)
-            # The hash makes the engine compute every column, and one number is all that comes back.
-            cursor.rows(f"SELECT bit_xor(hash(answer)) FROM ({statement}) AS answer", statement.parameters)  # noqa: S608
-    except EngineError as error:
-        return error
-    return None
-
-
-@contextmanager
-def _running(cursor: Cursor, plan: QueryPlan, cells_max: int) -> Iterator[FunctionRun | None]:
-    """Yield what runs the Python functions of a plan, None where it has none."""
-    if plan.calculations is None or not plan.has_functions:
-        yield None
-        return
-    from app_framework.olap.functions import FunctionRun
-
-    run = FunctionRun(cursor, plan.calculations, cells_max)
-    try:
-        yield run
-    finally:
-        run.close()
 
 
 def _milliseconds_since(started: float) -> float:

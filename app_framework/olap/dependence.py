@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from app_framework.olap.calculation import AnyCalculation, At, ExtremeMember, Filtered, Per, walked_levels
 from app_framework.olap.condition import levels_of
 from app_framework.olap.dimension import Level, place_of
-from app_framework.olap.measure import CalculatedMeasure, FormulaMeasure, Measure
+from app_framework.olap.measure import AggregateMeasure, CalculatedMeasure, FormulaMeasure, Measure
 
 
 def is_calculated(measure: Measure, known: Mapping[str, Measure]) -> bool:
-    """Return whether a measure needs more than its own cell."""
-    return any(isinstance(each, CalculatedMeasure) for each in built_on([measure.name], known))
+    """Return whether a measure needs more than its own cell, or more than one aggregation of its rows."""
+    return any(
+        isinstance(each, CalculatedMeasure) or (isinstance(each, AggregateMeasure) and each.by_element)
+        for each in built_on([measure.name], known)
+    )
 
 
 def lifted_hierarchies(names: Iterable[str], known: Mapping[str, Measure]) -> set[tuple[str, str]]:

@@ -61,8 +61,15 @@ class AggregateMeasure(Measure):
     joins: frozenset[Path] = frozenset()
 
     @property
+    def by_element(self) -> bool:
+        """Whether it puts arrays together element by element: then `sql` is how long the shortest and longest are."""
+        return self.type.family == "array" and bool(self.aggregation.by_element)
+
+    @property
     def sql(self) -> str:
         """Its SQL over the rows of a cell."""
+        if self.by_element:
+            return _lengths(self.arguments[0].sql)
         return self.aggregation.render(self.arguments, self.fractions) if self.arguments else "count(*)"
 
     def filtered(self, condition: str) -> tuple[str, int]:
@@ -75,8 +82,12 @@ class AggregateMeasure(Measure):
             return f"count(*) FILTER (WHERE {condition})", 1
         value, *others = self.arguments
         kept = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
-        sql = self.aggregation.render([kept, *others], self.fractions)
+        sql = _lengths(kept.sql) if self.by_element else self.aggregation.render([kept, *others], self.fractions)
         return sql, sql.count(kept.sql)
+
+
+def _lengths(array: str) -> str:
+    return f"[min(len({array})), max(len({array}))]"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,7 +12,7 @@ from app_framework.errors import near_matches
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.catalog import Catalog
-from app_framework.olap.cube import ROWS_MAX, Cube, build_cubes
+from app_framework.olap.cube import ROWS_MAX, Cube
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition, ModelDefinition
 from app_framework.olap.errors import UnknownCubeError
 from app_framework.olap.queryable import Queryable
@@ -140,6 +140,49 @@ class Modeler:
             if after.get(name) is not cube:
                 cube.close()
         return build_catalogs(catalogs, cubes), change
+
+
+def build_cubes(
+    definitions: Iterable[CubeDefinition],
+    database: Database,
+    *,
+    node: str = "local",
+    rows_max: int = ROWS_MAX,
+    aggregations: Aggregations = AGGREGATIONS,
+    limits: AggregateLimits | None = None,
+    known: Iterable[ModelProblem] = (),
+    replaced: Iterable[Cube] = (),
+) -> list[Cube]:
+    """Return the cubes of a model; from now on commits keep to what it relies on.
+
+    Problems found before, when the definitions were read, are given as `known` and reported with the new ones. Of what
+    the cubes rely on whose place these take, nothing has to be true any more that these do not rely on; one of them
+    that is as it was stays the same cube, so that whoever holds it goes on with what it knows.
+
+    Raises:
+        ModelError: with every problem of every cube.
+    """
+    from app_framework.olap.building import ModelBuilder
+
+    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
+    old = frozenset(promise for cube in replaced for promise in cube.model.promises)
+    while True:
+        seen = database.version
+        builder = ModelBuilder(database, aggregations)
+        models = builder.build(definitions)
+        problems = [*known, *builder.problems]
+        if problems:
+            raise ModelError(problems)
+        # A commit may have come meanwhile after which the model is not true; then looking again tells why.
+        if database.exchange_promises(old, frozenset(each for model in models for each in model.promises), seen):
+            break
+    before = {cube.name: cube for cube in replaced}
+    return [
+        same
+        if (same := before.get(model.name)) is not None and same.is_of(model)
+        else Cube(model, database, node=node, rows_max=rows_max, limits=limits)
+        for model in models
+    ]
 
 
 def build_catalogs(definitions: Sequence[CatalogDefinition], cubes: Sequence[Queryable]) -> list[Catalog]:

@@ -10,9 +10,11 @@ joins them, by members that are the same or both null.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app_framework.database.sql import quote
+from app_framework.olap.aggregation import AS_IT_IS
+from app_framework.olap.array_cells import element_cells, join_arrays
 from app_framework.olap.calculation import (
     Ancestor,
     Applied,
@@ -146,7 +148,7 @@ class StageWriter:
 
     def _start(self, view: View) -> str:
         """Return the table with the aggregates of a view under the names of their measures."""
-        cells = self._cells(view.frame)
+        cells = self._with_arrays(view.frame)
         if not view.context:
             return cells
         columns = [quote(key.name) for key in view.frame.keys] + [quote(GROUPING)]
@@ -160,6 +162,24 @@ class StageWriter:
             if context == view.context
         ]
         return self._table("filtered", f"SELECT{listed(columns)}\nFROM {self._read(cells)}")
+
+    def _with_arrays(self, frame: Frame) -> str:
+        """Write the cells of a frame, those tables included in which arrays are put together."""
+        written = frame in self._cells_of
+        cells = self._cells(frame)
+        needs = self._plan.frames[frame]
+        arrays = {key: measure for key, measure in needs.aggregates.items() if measure.by_element}
+        if written or not arrays:
+            return cells
+        facts = self._facts(frame)
+        keys, tables = key_expressions(frame.keys, facts), {}
+        for (context, name), measure in arrays.items():
+            # The array of a row is written as the aggregation that takes it as it is: a filter makes it null.
+            value = self._aggregate(replace(measure, aggregation=AS_IT_IS), context, facts)
+            sql = element_cells(frame, keys, sorted(needs.groupings), measure, value, self._source(frame))
+            tables[self._column(context, name)] = measure, self._read(self._table("elements", sql))
+        self._cells_of[frame] = self._table("cells", join_arrays(frame, self._read(cells), tables))
+        return self._cells_of[frame]
 
     def _cells(self, frame: Frame) -> str:
         """Write the cells of a frame, unless they are there, with every aggregate that any view of it needs."""

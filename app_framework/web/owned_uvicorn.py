@@ -9,6 +9,8 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from app_framework.web.whole_answers import WholeAnswers
+
 
 class OwnedUvicorn(uvicorn.Server):
     """A uvicorn server that somebody else starts, stops and awaits.
@@ -39,6 +41,7 @@ def owned(app: ASGIApp, *, keep_alive_s: float, drain_s: float) -> OwnedUvicorn:
     """
     config = uvicorn.Config(
         app,
+        http=WholeAnswers,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -220,11 +220,16 @@ def test_a_call_that_expired_while_it_waited_never_begins(wire: Wire) -> None:
     async def talk(a: Messenger, b: Messenger) -> None:
         held = Held()
         await b.serve("held", held, concurrency_max=1)
+        await b.serve("mark", echo)
         await b.flush()
         first = asyncio.ensure_future(a.request("held", timeout_s=20))
         await until(lambda: held.begun == 1)
         with pytest.raises(DeadlineExceededError):
             await a.request("held", timeout_s=0.05)
+        await a.request("mark", timeout_s=20)  # what was sent before it has arrived, and has 0.05 s from then
+        loop = asyncio.get_running_loop()
+        arrived_s = loop.time()
+        await until(lambda: loop.time() > arrived_s + 0.05)
         held.go.set()
         await first
         await until(lambda: b.calls_open == 0)

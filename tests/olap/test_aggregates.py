@@ -8,25 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app_framework.database import Condition, Database, Delete, Insert, InvalidRowsError, Table
 from app_framework.olap import Cube, CubeDefinition, CubeQuery
+from app_framework.testing.virtual_time import until
 from tests.olap import test_calculations_oracle as calculated
 from tests.olap import test_cube_oracle as plain
 from tests.olap import test_level_order as level_order
-from tests.olap.test_cube_oracle import CITIES, FACTS, LEVELS, REGIONS, SHOPS, WORDS, database, same
+from tests.olap.test_cube_oracle import CITIES, FACTS, LEVELS, REGIONS, SHOPS, database, same
 
 MONTHS = [("Mar", 3, 1, 5), ("Jan", 1, 1, 3), (None, 9, None, 1), ("Dec", 12, 4, 2), ("Apr", 4, 2, 4), ("Jan", 1, 1, 7)]
 ALL_LEVELS = ["region", "shop_name", "shop", "origin_country", "from_city", "target_country", "word", "flag", "day"]
+EXACT = ["rows", "words", "big_sum", "price_sum", "value", "price_avg", "long_price", "shops", "mean_price"]
 KEPT = st.lists(st.lists(st.sampled_from(LEVELS), min_size=1, max_size=5, unique=True), max_size=3)
 ROWS = FACTS.filter(bool)
 COMMITS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), ROWS),
-        st.tuples(st.just("remove"), WORDS),
+        st.tuples(st.just("remove"), st.sampled_from(['"flag"', '"shop" < 3', '"small" IS NULL', "\"word\" >= 'a'"])),
         st.tuples(st.just("move"), SHOPS.filter(bool)),
         st.tuples(st.just("advance"), st.none()),
     ),
@@ -34,7 +37,7 @@ COMMITS = st.lists(
 )
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(
     FACTS, SHOPS, REGIONS, CITIES, KEPT, COMMITS, st.lists(calculated.questions(), min_size=1, max_size=3), st.data()
 )
@@ -49,7 +52,8 @@ def test_an_answer_from_aggregates_is_the_answer_from_rows(
     data: st.DataObject,
 ) -> None:
     """Rows come and leave and shops move between regions, while aggregates are behind, advanced, or just being made."""
-    asked = [*asked, *(data.draw(plain.questions()) for _ in range(3))]
+    asked = [*asked, *(data.draw(plain.questions()) for _ in range(2))]
+    asked += [{**data.draw(plain.questions()), "measures": EXACT, "order": []} for _ in range(2)]
     with database({"facts": facts, "shops": shops, "regions": regions, "cities": cities}) as opened:
         quick, slow = (Cube.of(calculated.WITH_CALCULATIONS, opened) for _ in range(2))
         store = quick.aggregates
@@ -61,7 +65,7 @@ def test_an_answer_from_aggregates_is_the_answer_from_rows(
             else:
                 opened.commit(changes_of(kind, body))
             compare(quick, slow, asked)
-        for version in opened.versions:
+        for version in opened.versions[-2:]:
             compare(quick, slow, [{**question, "version": version} for question in asked[:2]])
 
 
@@ -69,7 +73,7 @@ def changes_of(kind: str, body: Any) -> list[Any]:
     if kind == "add":
         return [Insert("facts", body)]
     if kind == "remove":
-        return [Delete("facts", Condition('"word" = ?', [body]))]
+        return [Delete("facts", Condition(body))]
     known = [Delete("shops", Condition('"id" = ?', [row["id"]])) for row in body]
     return [*known, Insert("shops", body)]
 
@@ -164,16 +168,19 @@ def test_rows_that_came_later_are_grouped_with_an_aggregate(sales: Database) -> 
     """Until they have been merged into it, beside the questions."""
     cube = aggregated(sales, ["item", "city"])
     sales.commit([Insert("sales", [sale(1, "new")])])
-    assert scan(cube, "total") == "Scan aggregate item x city, 9 rows and what came later"
+    assert scan(cube, "total") == "Scan aggregate item x city, 9 rows, with what came later"
     assert cube.query_sync(CubeQuery(measures=["lines"], levels=["item"])).rows[-1] == ("new", 1)
     cube.aggregates.advance().result()
     assert scan(cube, "total") == "Scan aggregate item x city, 10 rows"
 
 
 def test_where_rows_left_their_groups_are_made_anew(sales: Database) -> None:
-    """Until then questions are answered from rows; a group that lost its last row is gone."""
+    """Until then exact numbers are read less theirs, others from rows; a group that lost its last row is gone."""
     cube = aggregated(sales, ["item", "city"])
+    query = CubeQuery(measures=["lines", "total", "price", "items"], levels=["item"], totals="grand")
     sales.commit([Delete("sales", Condition('"item" = \'a\' OR "price" < 1'))])
+    assert explained(cube, query) == "Scan aggregate item x city, 9 rows, with what came and left later"
+    assert cube.query_sync(query).rows == Cube.of(SALES, sales).query_sync(query).rows
     assert cube.query_sync(CubeQuery(measures=["cheapest"])).rows[0][0] == 1.25
     cube.aggregates.advance().result()
     assert scan(cube, "total") == "Scan aggregate item x city, 6 rows"
@@ -197,23 +204,32 @@ def test_members_are_listed_from_an_aggregate(sales: Database) -> None:
     assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [2]
 
 
-def test_arrow_and_streams_are_read_from_an_aggregate_too(sales: Database) -> None:
-    """Its table stays for as long as the stream is open, whatever is made of it meanwhile."""
+def test_arrow_is_read_from_an_aggregate_too(sales: Database) -> None:
     cube = aggregated(sales, ["item", "city"])
-    query = CubeQuery(measures=["lines"], levels=["item", "city"])
+    answer = asyncio.run(cube.query_arrow(CubeQuery(measures=["lines"], levels=["item", "city"])))
+    assert len(answer) == 9
+    assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [1]
 
-    async def read() -> int:
-        assert len(await cube.query_arrow(query)) == 9
-        stream = await cube.query_stream(query)
-        sales.commit([Insert("sales", [sale(1, "new")])])
-        await asyncio.to_thread(lambda: cube.aggregates.advance().result())
-        try:
+
+def test_what_a_stream_reads_stays_until_it_is_closed() -> None:
+    """Whatever is made of it meanwhile; then its table goes."""
+    numbers = pyarrow.table({"n": range(140_000)})
+    definition = CubeDefinition.of("c", base="t", dimensions={"N": ["n"]}, measures={"lines": {"count": "*"}})
+    scratch = "SELECT count(*) FROM duckdb_tables() WHERE database_name = '#scratch'"
+    with Database.open(tables=[Table("t", columns={"n": "bigint"})]) as database:
+        database.commit([Insert("t", numbers)])
+        cube = Cube.of(definition, database)
+        cube.aggregates.build(cube.aggregates.shape(["n"])).result()
+
+        async def read() -> int:
+            stream = await cube.query_stream(CubeQuery(measures=["lines"], levels=["n"]))
+            database.commit([Insert("t", [{"n": -1}])])
+            await asyncio.to_thread(cube.aggregates.advance().result)
+            assert database.query(scratch) == [(2,)]
             return sum(batch.num_rows for batch in stream)
-        finally:
-            stream.close()
 
-    assert asyncio.run(read()) == 9
-    assert [kept["hits"] for kept in cube.aggregates.describe()["aggregates"]] == [2]
+        assert asyncio.run(read()) == 140_000
+        asyncio.run(until(lambda: database.query(scratch) == [(1,)]))
 
 
 def test_in_a_file_nothing_is_written_of_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from app_framework.testing import Client, ContextRunner
 from app_framework.web.autoconfigure import WebAutoConfiguration
 
 MODEL = """
+server: {port: 0}
 database: {tables: {sales: {columns: {item: text}}}}
 schemas: {Shop: {base: sales, cubes: {shop: {dimensions: {Item: [item]}, measures: {sold: {count: "*"}}}}}}
 """

@@ -49,7 +49,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def node(file: Path) -> Iterator[Client]:
     auto = [DatabaseAutoConfiguration, OlapAutoConfiguration, WebAutoConfiguration]
-    with ContextRunner(auto=auto).sources(Listener).directory(file.parent).run() as context, Client(context) as client:
+    runner = ContextRunner(auto=auto).sources(Listener).directory(file.parent).properties({"server.port": 0})
+    with runner.run() as context, Client(context) as client:
         client.post("/database/tables/sales/rows", json=[{"item": "tea", "n": 3}, {"item": "cup", "n": 4}])
         yield client
 

@@ -1,8 +1,8 @@
 """From the aggregate of one version to that of a later one: only what changed is read, where that is known; pure.
 
-Rows that were added make groups that merge with those that are kept. Where rows left, the groups that they were in are
-made anew: an extreme cannot be taken back, nor what a sum of doubles has lost. Where a referred table changed, rows may
-have moved between groups, and all are made anew.
+Rows that were added make groups that merge with those that are kept. Where rows left, exact sums and counts are read
+less theirs, and the groups that they were in are made anew: an extreme cannot be taken back, nor what a sum of doubles
+has lost. Where a referred table changed, rows may have moved between groups, and all are made anew.
 """
 
 # ruff: noqa: S608 - names are quoted, values are bound
@@ -15,7 +15,7 @@ from enum import Enum
 from app_framework.database.history import TableChanges, rows_lost, rows_since
 from app_framework.database.sql import names, quote
 from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
-from app_framework.olap.aggregates.rewriting import KEPT, groups_of_groups, groups_of_rows
+from app_framework.olap.aggregates.rewriting import KEPT, groups_less, groups_of_groups, groups_of_rows
 from app_framework.olap.facts import BaseRows
 from app_framework.olap.join import JoinTree
 
@@ -29,11 +29,11 @@ class Step(Enum):
     MERGE = "rows came"
     RENEW = "rows left"
     REBUILD = "rows may be in other groups"
-    BACK = "the version is older"
+    BACK = "the version is older, or a commit is being made"
 
     @property
     def is_readable(self) -> bool:
-        """Whether a question of that version can be answered from the aggregate, and from what came later."""
+        """Whether all questions of that version can be answered from the aggregate, and from what came later."""
         return self in (Step.NONE, Step.MERGE)
 
     @property
@@ -59,17 +59,24 @@ def step_to(
     if any(changes(table).last > aggregate.version for table in aggregate.tables):
         return Step.REBUILD
     came = changes(base)
-    if came.removed > aggregate.version:
-        return Step.RENEW if aggregate.version >= oldest else Step.REBUILD
-    if came.added <= aggregate.version:
+    if came.last <= aggregate.version:
         return Step.NONE
-    # A commit is being made: whether others came before it is not known here.
-    return Step.MERGE if came.added <= version else Step.BACK
+    if came.last > version:
+        return Step.BACK  # whether others came before it is not known here
+    if came.removed <= aggregate.version:
+        return Step.MERGE
+    return Step.RENEW if aggregate.version >= oldest else Step.REBUILD
 
 
 def groups_later(aggregate: Aggregate, tree: JoinTree) -> str:
     """Return the SQL of the groups of the rows that came after an aggregate was made."""
     return groups_of_rows(aggregate.shape, tree.at({tree.base.name: rows_since(tree.base, aggregate.version)}))
+
+
+def groups_now(aggregate: Aggregate, tree: JoinTree) -> str:
+    """Return the SQL of the groups of an aggregate with the rows that came and without those that left; exact parts."""
+    lost = groups_of_rows(aggregate.shape, tree.at({tree.base.name: rows_lost(tree.base, aggregate.version)}))
+    return groups_less(aggregate.shape, aggregate.table, groups_later(aggregate, tree), lost)
 
 
 def write_step(step: Step, aggregate: Aggregate, tree: JoinTree) -> str:

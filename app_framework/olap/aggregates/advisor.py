@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 
-CANDIDATES_MAX = 64
+CANDIDATES_MAX = 40
 KINDS_LOOKED_AT = 16
 KINDS_JOINED = 6
 SAME_SIZE = 1.25

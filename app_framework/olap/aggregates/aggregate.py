@@ -29,6 +29,7 @@ class AggregateShape:
         joins: the paths of the tables that it is made of.
         names: the full names of its levels.
         answers: the names of the measures that can be made of it.
+        exact: those of them that can be made of it less the rows that left.
     """
 
     levels: tuple[Level, ...]
@@ -36,6 +37,7 @@ class AggregateShape:
     joins: frozenset[Path]
     names: frozenset[str]
     answers: frozenset[str]
+    exact: frozenset[str]
 
     @staticmethod
     def of(levels: Iterable[Level], measures: Iterable[AggregateMeasure]) -> AggregateShape:
@@ -44,15 +46,18 @@ class AggregateShape:
         parts: dict[str, tuple[Part, str]] = {ROWS.sql: (ROWS, "#rows")}
         joins = {path for level in levels for path in level.joins | level.order.joins}
         answers = {measure.name for measure in measures if member_level(levels, measure) is not None}
+        exact = set(answers)
         for measure in measures:
             kept = parts_of(measure)
             if kept is not None:
                 answers.add(measure.name)
+                exact |= {measure.name} if all(part.counted for part in kept.each) else set()
                 joins |= measure.joins
                 for part in kept.each:
                     parts.setdefault(part.sql, (part, f"#{part.name} {measure.name}"))
         names = frozenset(level.full_name for level in levels)
-        return AggregateShape(levels, MappingProxyType(parts), frozenset(joins), names, frozenset(answers))
+        kept_parts = MappingProxyType(parts)
+        return AggregateShape(levels, kept_parts, frozenset(joins), names, frozenset(answers), frozenset(exact))
 
     @property
     def columns(self) -> tuple[str, ...]:

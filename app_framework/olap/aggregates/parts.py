@@ -2,7 +2,7 @@
 
 | aggregation                       | parts         | merged by    | answer               |
 | --------------------------------- | ------------- | ------------ | -------------------- |
-| sum, sum_product, square_sum, …   | sum           | sum          | the sum              |
+| sum, sum_product, square_sum, …   | sum, count    | sum, sum     | the sum              |
 | count                             | count         | sum          | the sum, 0 of none   |
 | avg                               | sum, count    | sum, sum     | sum / count          |
 | min, max, single_value            | min, max      | min, max     | min, max, both       |
@@ -11,6 +11,7 @@
 | first, last                       | value, by     | the extreme  | the value            |
 
 Sums of integers are kept in 128 bits, as the engine makes them: a part never overflows where the answer would not.
+Exact sums and counts can also be taken off again, when rows leave; the count tells a sum of nothing from a sum of 0.
 What is kept of the others, distinct counts and medians, would be the values themselves: they are answered from rows.
 """
 
@@ -32,12 +33,14 @@ class Part:
         sql: its SQL over rows; parts of several measures with the same SQL are one.
         merge: its SQL over groups: `{0}` is the column of the part, `{1}` that of `beside`, `{where}` a filter.
         beside: the SQL of another part that merging reads.
+        counted: the SQL of the part that counts what is added up, of a sum that rows can be taken off from.
     """
 
     name: str
     sql: str
     merge: str
     beside: str = ""
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Parts:
     answer: str = "{0}"
 
 
-ROWS = Part("rows", "count(*)", "sum({0}){where}")
+ROWS = Part("rows", "count(*)", "sum({0}){where}", counted="count(*)")
 """The part of every aggregate: how many rows a group has."""
 
 _COUNTED = "coalesce(CAST({0} AS BIGINT), 0)"
@@ -69,14 +72,16 @@ def parts_of(measure: AggregateMeasure) -> Parts | None:
     if any(argument.type.family == "array" for argument in measure.arguments):
         return None  # arrays are put together element by element, of all rows at once
     terms = [aggregation.term(argument) for argument in measure.arguments]
-    return _parts(aggregation.name, aggregation.parts, terms, whole=measure.type == BIGINT)
+    exact = measure.arguments[0].type.family != "float"
+    return _parts(aggregation.name, aggregation.parts, terms, exact=exact, whole=measure.type == BIGINT)
 
 
-def _parts(name: str, parts: tuple[str, ...], terms: list[str], *, whole: bool) -> Parts:
-    term = terms[0]
-    total, counted = _plain("sum", term), Part("count", f"count({term})", "sum({0}){where}")
+def _parts(name: str, parts: tuple[str, ...], terms: list[str], *, exact: bool, whole: bool) -> Parts:
+    term, count = terms[0], f"count({terms[0]})"
+    counted = Part("count", count, "sum({0}){where}", counted=count)
+    total = Part("sum", f"sum({term})", "sum({0}){where}", counted=count if exact else "")
     if parts == ("sum",):
-        return Parts((total,), "CAST({0} AS BIGINT)" if whole else "{0}")
+        return Parts((total, counted) if exact else (total,), "CAST({0} AS BIGINT)" if whole else "{0}")
     if parts == ("count",):
         return Parts((counted,), _COUNTED)
     if parts == ("sum", "count"):

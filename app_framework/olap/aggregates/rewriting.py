@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from app_framework.database.sql import names, quote
 from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape, member_level
-from app_framework.olap.aggregates.parts import Part, parts_of
+from app_framework.olap.aggregates.parts import ROWS, Part, parts_of
 from app_framework.olap.aggregation import Argument
 from app_framework.olap.cells import key_expressions
 from app_framework.olap.dimension import Level
@@ -29,11 +29,13 @@ class AggregateRows:
     Args:
         aggregate: that covers what will be asked.
         later: the SQL of the groups of rows that came after it was made, nothing where there are none.
+        renewed: the SQL of its groups with what came and without what left, where rows did; exact numbers only.
     """
 
-    def __init__(self, aggregate: Aggregate, later: str = "") -> None:
+    def __init__(self, aggregate: Aggregate, later: str = "", renewed: str = "") -> None:
         self.aggregate = aggregate
         self._later = later
+        self._renewed = renewed
 
     def level(self, level: Level) -> str:
         """Return the column of a level."""
@@ -51,7 +53,7 @@ class AggregateRows:
         """Return a measure over the groups that pass a condition too, and how often the condition stands in it."""
         parts = parts_of(measure)
         shape = self.aggregate.shape
-        if parts is None or any(part.sql not in shape.parts for part in parts.each):
+        if parts is None or not all(self._has(part) for part in parts.each):
             level = member_level(shape.levels, measure)
             assert level is not None
             of_members = replace(measure, arguments=(Argument(self.level(level), measure.arguments[0].type),))
@@ -60,16 +62,24 @@ class AggregateRows:
         times = sum(parts.answer.count(f"{{{i}}}") for i in range(len(merged)))
         return parts.answer.format(*merged), times
 
+    def _has(self, part: Part) -> bool:
+        return part.sql in self.aggregate.shape.parts and (not self._renewed or bool(part.counted))
+
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM."""
         table = self.aggregate.table
+        if self._renewed:
+            return f"(\n  {self._renewed}\n) AS {KEPT}"
         if not self._later:
             return f"{table} AS {KEPT}"
         columns = names(self.aggregate.shape.columns)
         return f"(\n  SELECT {columns} FROM {table}\n  UNION ALL\n  {self._later}\n) AS {KEPT}"
 
     def __str__(self) -> str:
-        return f"{self.aggregate}{' and what came later' if self._later else ''}"
+        changed = (
+            ", with what came and left later" if self._renewed else ", with what came later" if self._later else ""
+        )
+        return f"{self.aggregate}{changed}"
 
 
 def merged_part(part: Part, shape: AggregateShape, table: str = "", condition: str = "") -> str:
@@ -96,6 +106,26 @@ def groups_of_groups(shape: AggregateShape, source: str, of: AggregateShape | No
     order = [sort_key(level.full_name) for level in shape.levels if level.order.key]
     keys += [f"min({KEPT}.{quote(name)}) AS {quote(name)}" for name in order]
     return f"SELECT {', '.join([*keys, *parts])} FROM {source} AS {KEPT} GROUP BY {', '.join(kept)}"
+
+
+def groups_less(shape: AggregateShape, groups: str, later: str, lost: str) -> str:
+    """Return the SQL of the groups of a shape with others and without those of rows that left; exact parts only."""
+    keys = names(level.full_name for level in shape.levels)
+    order = [sort_key(level.full_name) for level in shape.levels if level.order.key]
+    kept = [*(level.full_name for level in shape.levels), *order]
+    exact = [(part, name) for part, name in shape.parts.values() if part.counted]
+    plus = names([*kept, *(name for _, name in exact)])
+    minus = ", ".join([names(kept), *(f"-{quote(name)}" for _, name in exact)])
+    rows = f"sum({quote(shape.parts[ROWS.sql][1])})"
+    columns = [keys, *(f"min({quote(name)}) AS {quote(name)}" for name in order)]
+    for part, name in exact:
+        total, count = f"sum({quote(name)})", f"sum({quote(shape.parts[part.counted][1])})"
+        sql = total if part.counted == part.sql else f"CASE WHEN {count} > 0 THEN {total} END"
+        columns.append(f"{sql} AS {quote(name)}")
+    return (
+        f"SELECT {', '.join(columns)} FROM (SELECT {plus} FROM {groups} UNION ALL SELECT {plus} FROM ({later})"
+        f" UNION ALL SELECT {minus} FROM ({lost})) GROUP BY {keys} HAVING {rows} > 0"
+    )
 
 
 def _key_columns(shape: AggregateShape, keys: list[str], facts: BaseRows) -> list[str]:

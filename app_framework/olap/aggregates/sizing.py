@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from app_framework.database.sql import quote
@@ -43,7 +44,7 @@ class Adviser:
 
     def note(self, need: Need) -> bool:
         """Remember a question; False where no aggregate could ever answer it."""
-        beside = [levels for measure in need.measures if (levels := self._beside[measure.name]) is not None]
+        beside = [levels for measure in need.measures if (levels := self._beside.get(measure.name)) is not None]
         if len(beside) < len(need.measures):
             return False
         self._questions.note(need.levels.union(*beside))
@@ -67,12 +68,13 @@ class Adviser:
             for level in hierarchy.levels
         }
         wanted = [levels for levels in candidates(missed, coarser) if levels not in refused]
-        base_rows, sizes = self._sizes(cursor, wanted)
+        base_rows = self.base_rows(cursor)
+        each_max = self._limits.share_max * base_rows
         choices = choose(
             missed,
-            sizes,
+            self._sizes(cursor, wanted, min(each_max, self._limits.floor_rows)),
             base_rows,
-            each_max=self._limits.share_max * base_rows,
+            each_max=each_max,
             all_max=self._limits.rows_max - sum(aggregate.rows for aggregate in kept),
             floor=self._limits.floor_rows,
         )
@@ -82,15 +84,25 @@ class Adviser:
         """Return how many rows the base table has."""
         return int(str(cursor.rows(f"SELECT count(*) FROM {quote(self._model.joins.base.name)}")[0][0]))
 
-    def _sizes(self, cursor: Cursor, wanted: Sequence[Levels]) -> tuple[int, dict[Levels, int]]:
-        """Estimate how many groups the rows have by each of these levels, all in one pass."""
-        levels = {name: self._levels[name] for names in wanted for name in names}
+    def _sizes(self, cursor: Cursor, wanted: Sequence[Levels], small: float) -> dict[Levels, int]:
+        """Estimate how many groups the rows have by each of these levels; what is `small` at most need not be exact."""
+        single = self._count(cursor, [frozenset({name}) for name in sorted(frozenset().union(*wanted))])
+        most = {names: prod(single[frozenset({name})] for name in names) for names in wanted}
+        return most | self._count(cursor, [names for names, size in most.items() if size > small])
+
+    def _count(self, cursor: Cursor, wanted: Sequence[Levels]) -> dict[Levels, int]:
+        """Estimate how many combinations of members there are of each of these levels, all in one pass."""
+        if not wanted:
+            return {}
+        levels = {name: self._levels[name] for name in sorted(frozenset().union(*wanted))}
+        hashes = {name: f"h{i}" for i, name in enumerate(levels)}
+        columns = ", ".join(f"hash({level.sql}) AS {hashes[name]}" for name, level in levels.items())
         source = BaseRows(self._model.joins).source(path for level in levels.values() for path in level.joins)
-        counts = [
-            f"approx_count_distinct(hash({', '.join(levels[name].sql for name in sorted(names))}))" for names in wanted
-        ]
-        base_rows, *sizes = cursor.rows(f"SELECT {', '.join(['count(*)', *counts])} FROM {source}")[0]
-        return int(str(base_rows)), {names: int(str(size)) for names, size in zip(wanted, sizes, strict=True)}
+        counts = ", ".join(
+            f"approx_count_distinct(hash({', '.join(hashes[name] for name in sorted(names))}))" for names in wanted
+        )
+        sizes = cursor.rows(f"SELECT {counts} FROM (SELECT {columns} FROM {source})")[0]
+        return {names: int(str(size)) for names, size in zip(wanted, sizes, strict=True)}
 
 
 def _levels_beside(model: CubeModel, measure: AggregateMeasure) -> Levels | None:

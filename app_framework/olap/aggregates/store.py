@@ -18,7 +18,7 @@ from app_framework.database.errors import EngineError, ResultTooLargeError
 from app_framework.database.history import DataView
 from app_framework.errors import ServiceUnavailableError
 from app_framework.olap.aggregate_limits import AggregateLimits
-from app_framework.olap.aggregates.advancing import Step, groups_later, step_to, write_step
+from app_framework.olap.aggregates.advancing import Step, groups_later, groups_now, step_to, write_step
 from app_framework.olap.aggregates.advisor import Advice
 from app_framework.olap.aggregates.aggregate import Aggregate, AggregateShape
 from app_framework.olap.aggregates.covering import Need, covers, needs_of
@@ -47,18 +47,24 @@ class _Kept:
 
     aggregate: Aggregate
     later: str
+    renewed: str
     chosen: bool = False
     hits: int = 0
     readers: int = 0
     retired: bool = False
 
 
+class _CommitUnderwayError(Exception):
+    """What lies between an aggregate and now is not known at this moment; the next question asks again."""
+
+
 class AggregateStore:
     """The aggregates of one cube.
 
     A question of the newest version is answered from the smallest aggregate that covers it and is of that version, or
-    of an older one since which rows of the base table were only added: those are grouped with it. What is behind is
-    advanced in the background when a question is asked of it. No commit and no question waits for that.
+    of an older one since which only rows of the base table came or left: those that came are grouped with it, and where
+    some left its exact numbers are read less theirs. What is behind is advanced in the background when a question is
+    asked of it. No commit and no question waits for that.
 
     Of a large cube it remembers which levels are asked for together. Every so many questions that had to read rows it
     chooses anew what to keep, unless the model says what that is.
@@ -182,8 +188,8 @@ class AggregateStore:
                 for kept in covering:
                     step = self._step(kept.aggregate, view)
                     due |= step.is_due
-                    if step.is_readable:
-                        chosen[frame] = kept, AggregateRows(kept.aggregate, kept.later if step is Step.MERGE else "")
+                    if (rows := _readable(kept, step, need)) is not None:
+                        chosen[frame] = kept, rows
                         kept.hits += 1
                         kept.readers += 1
                         break
@@ -202,7 +208,10 @@ class AggregateStore:
         # What stands for tables is of another version or branch.
         if view.sources:
             return Step.BACK
-        return step_to(view.version, aggregate, self._base, self._database.changes)
+        versions = self._database.versions
+        # Where the versions of the view are not known yet, nor is it what of the past it sees.
+        oldest = versions[0] if view.version <= versions[-1] else view.version
+        return step_to(view.version, aggregate, self._base, self._database.changes, oldest)
 
     def _release(self, read: Sequence[_Kept]) -> None:
         with self._lock:
@@ -297,7 +306,7 @@ class AggregateStore:
         begun_s = time.monotonic()
         try:
             for kept in sorted(self._kept, key=lambda kept: -len(kept.aggregate.shape.levels)):
-                with self._refusing(kept.aggregate.shape):
+                with self._refusing(kept.aggregate.shape), suppress(_CommitUnderwayError):
                     self._advance_one(cursor, kept)
             self._sweep(cursor)
         finally:
@@ -311,6 +320,8 @@ class AggregateStore:
 
         def source(table: ScratchTable) -> str:
             step = step_to(table.version, old, self._base, changes, table.oldest)
+            if step is Step.BACK:
+                raise _CommitUnderwayError
             return write_step(step, old, self._model.joins)
 
         made = self._make(cursor, old.shape, source)
@@ -333,7 +344,7 @@ class AggregateStore:
                 raise TooLargeError(rows_max)
         tables = frozenset(join.table.name for join in self._model.joins.needed(shape.joins))
         made = Aggregate(self._model.name, shape, table.name, table.version, rows, tables)
-        return _Kept(made, groups_later(made, self._model.joins))
+        return _Kept(made, groups_later(made, self._model.joins), groups_now(made, self._model.joins))
 
     def _finer(self, shape: AggregateShape, version: int) -> Aggregate | None:
         """Return the smallest aggregate of a version that another can be made of, itself left out."""
@@ -388,6 +399,15 @@ class AggregateStore:
 
     def __repr__(self) -> str:
         return f"<AggregateStore {self._model.name!r} {len(self)} aggregates>"
+
+
+def _readable(kept: _Kept, step: Step, need: Need) -> AggregateRows | None:
+    """Return the groups that a need can be answered from, None where only rows will do."""
+    if step.is_readable:
+        return AggregateRows(kept.aggregate, kept.later if step is Step.MERGE else "")
+    if step is Step.RENEW and all(measure.name in kept.aggregate.shape.exact for measure in need.measures):
+        return AggregateRows(kept.aggregate, renewed=kept.renewed)
+    return None
 
 
 def _finest_first(shapes: Iterable[AggregateShape]) -> list[AggregateShape]:
