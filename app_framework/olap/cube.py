@@ -23,7 +23,6 @@ from app_framework.olap.errors import (
     QueryProblem,
     TooLargeError,
 )
-from app_framework.olap.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from app_framework.database import Database, RowStream
@@ -71,6 +70,8 @@ class Cube:
     """
 
     def __init__(self, model: CubeModel, database: Database, *, node: str = "local", rows_max: int = ROWS_MAX) -> None:
+        from app_framework.olap.fingerprint import fingerprint
+
         self.model = model
         self.node = node
         self.rows_max = rows_max
