@@ -25,7 +25,6 @@ from app_framework.database.receipt import Receipt, Receipts
 from app_framework.database.rejects import Rejects
 from app_framework.database.rows import Row
 from app_framework.database.schema import Column, Reference, Table, TableSchema
-from app_framework.database.scratch import Scratch, ScratchTable
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.stream import RowStream
 from app_framework.database.version import Branch
@@ -33,6 +32,7 @@ from app_framework.database.writing import Writer
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
+    from app_framework.database.scratch import Scratch, ScratchTable
 
 T = TypeVar("T")
 BACKGROUND_JOBS_MAX = 64
@@ -111,7 +111,7 @@ class Database:
             engine, threads=1, queue_size=limits.commit_queue_size, name="commit", overloaded=TooManyCommitsError
         )
         self._background = QueryPool(engine, threads=1, queue_size=BACKGROUND_JOBS_MAX, name="background")
-        self._scratch = Scratch()
+        self._scratch: Scratch | None = None
         self._catalog = engine.cursor()
         self._catalog_lock = threading.Lock()
 
@@ -310,6 +310,10 @@ class Database:
 
         Everybody sees the table when the block has ended, and nobody when it fails; who made it drops it.
         """
+        from app_framework.database.scratch import Scratch, ScratchTable
+
+        if self._scratch is None:  # background jobs run one at a time
+            self._scratch = Scratch()
         name = self._scratch.new_table(cursor)
         with self._snapshots.pinned(cursor) as kept:
             yield ScratchTable(name, kept[-1], kept[0])

@@ -60,9 +60,10 @@ class DataType:
     def of_engine(cls, text: str) -> DataType:
         """Return the type DuckDB reports; one that no level or measure can have is of family ``other``."""
         try:
-            if fixed := _FIXED.fullmatch(text):
-                element = cls.parse(fixed["element"])
-                return cls(f"{element.name}[{fixed['length']}]", text, "array" if element.numeric else "other")
+            before, bracket, length = text.rpartition("[")
+            if bracket and length.removesuffix("]").isdigit():  # an array of fixed length
+                element = cls.parse(before)
+                return cls(f"{element.name}[{length}", text, "array" if element.numeric else "other")
             return cls.parse(text)
         except UnknownTypeError:
             return cls(text.lower(), text, "other")
@@ -147,8 +148,6 @@ def _decimal(text: str, width: int, scale: int) -> DataType:
 
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)(?:\((?P<width>\d+)(?:,(?P<scale>\d+))?\))?")
-
-_FIXED = re.compile(r"(?P<element>.+)\[(?P<length>\d+)\]")
 
 _KNOWN: dict[str, DataType] = {
     kind.sql: kind

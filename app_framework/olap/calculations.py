@@ -31,10 +31,7 @@ from app_framework.olap.filter import FilterShapeError, In, read_filter
 from app_framework.olap.measure import CalculatedMeasure, Measure
 from app_framework.olap.model import CubeModel
 from app_framework.olap.names import NameReader
-from app_framework.olap.period import Period, TimeWindow
-
-TIMES = ("date", "timestamp", "zoned")
-"""The families of types whose values are as far from each other as a period says."""
+from app_framework.olap.period import TIMES, Period, TimeWindow
 
 OVER_CELLS = ("sum", "avg", "min", "max", "count")
 """The aggregations that windows over cells know."""

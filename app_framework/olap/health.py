@@ -39,4 +39,4 @@ class AggregatesEndpoint(Endpoint):
 
 
 def _shown(cube: object) -> dict[str, object]:
-    return cube.aggregates.describe() if isinstance(cube, Cube) else {}
+    return {**cube.aggregates.describe(), "tiles": cube.tiles.describe()} if isinstance(cube, Cube) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -90,10 +89,10 @@ def _is_columns(value: object) -> bool:
 
 
 def _is_function(value: object) -> bool:
-    return callable(value) or (isinstance(value, str) and _IMPORT_PATH.fullmatch(value) is not None)
-
-
-_IMPORT_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+    if not isinstance(value, str):
+        return callable(value)
+    module, _, function = value.partition(":")
+    return all(name.isidentifier() for name in (*module.split("."), *function.split(".")))
 
 
 def _is_fraction(value: object) -> bool:

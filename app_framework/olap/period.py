@@ -121,6 +121,9 @@ class TimeWindow:
         return f"({length}) {'FOLLOWING' if end.later else 'PRECEDING'}"
 
 
+TIMES = ("date", "timestamp", "zoned")
+"""The families of types whose values are as far from each other as a period says."""
+
 HERE = Period("0", 0, 0, 0)
 """The end of a window that is the time itself."""
 

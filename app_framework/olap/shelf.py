@@ -218,6 +218,19 @@ class TileShelf:
             return None
         return AggregateRows(aggregate, groups_later(aggregate, tree) if step is Step.MERGE else "")
 
+    def describe(self) -> list[dict[str, object]]:
+        """Return the tiles with what they cost, as JSON."""
+        return [
+            {
+                "levels": [axis.level.full_name for axis in shelved.tile.axes],
+                "cells": shelved.tile.cells,
+                "bytes": shelved.tile.nbytes,
+                "version": shelved.version,
+            }
+            for shelved in self._shelved.values()
+            if shelved.tile is not None
+        ]
+
     def _keep(self, shelved: Mapping[frozenset[str], _Shelved]) -> None:
         """Keep others, the smallest first, under the lock; who reads goes on with what there was."""
         self._shelved = dict(sorted(shelved.items(), key=lambda each: each[1].tile.cells if each[1].tile else 0))

@@ -14,7 +14,7 @@ from app_framework.olap.cells import GROUPING
 from app_framework.olap.dimension import Hierarchy
 from app_framework.olap.frames import Frame, Key
 from app_framework.olap.measure import Measure
-from app_framework.olap.period import TimeWindow
+from app_framework.olap.period import TIMES, TimeWindow
 from app_framework.olap.sorting import in_level_order
 
 Groupings = Sequence[int]
@@ -37,12 +37,15 @@ def siblings(calculation: Siblings, of: Measure, kind: DataType, frame: Frame, g
     others = " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW"
 
     def aggregated(grouping: int) -> str:
-        if calculation.window is not None:
-            window = _among_times(calculation.window, calculation.hierarchy, frame, grouping)
-            exclude = " EXCLUDE CURRENT ROW" if calculation.window.frame in window else others
-            return _over(calculation.aggregation.name, of, f"{window}{exclude if calculation.exclude_self else ''}")
-        window = _among_siblings(frame, calculation.hierarchy, grouping)
-        return _over(calculation.aggregation.name, of, f"{window}{others if calculation.exclude_self else ''}")
+        time = calculation.window and _time_of(calculation.hierarchy, frame, grouping)
+        if calculation.window and time:
+            window = _near(calculation.window, frame, frame.path(time.level, grouping))
+            exclude = " EXCLUDE CURRENT ROW"
+        else:
+            alone = calculation.window is not None
+            window = partition(frame, ()) if alone else _among_siblings(frame, calculation.hierarchy, grouping)
+            exclude = others
+        return _over(calculation.aggregation.name, of, f"{window}{exclude if calculation.exclude_self else ''}")
 
     return f"CAST({by_grouping(groupings, aggregated)} AS {kind.sql})"
 
@@ -124,11 +127,10 @@ def _among_siblings(frame: Frame, hierarchy: Hierarchy, grouping: int) -> str:
     return partition(frame, () if finest is None else (finest,))
 
 
-def _among_times(window: TimeWindow, hierarchy: Hierarchy, frame: Frame, grouping: int) -> str:
-    """Write the window of the siblings that are near in time; a cell whose finest level is no time has none."""
+def _time_of(hierarchy: Hierarchy, frame: Frame, grouping: int) -> Key | None:
+    """Return the time that a cell shows as its finest level of a hierarchy; else it is near no other cell."""
     finest = frame.finest(hierarchy, grouping)
-    timed = finest is not None and finest.level.type.family in ("date", "timestamp", "zoned")
-    return _near(window, frame, frame.path(finest.level, grouping) if finest is not None and timed else ())
+    return finest if finest is not None and finest.level.type.family in TIMES else None
 
 
 def _near(window: TimeWindow, frame: Frame, path: Sequence[Key], kept: Sequence[Key] = ()) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 
-from starlette._utils import get_route_path
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from app_framework.errors import FrameworkError
 from app_framework.web.app import Later
+from app_framework.web.edge import routed_path
 
 
 class LaterRoutes(BaseRoute):
@@ -31,7 +31,7 @@ class LaterRoutes(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match nothing; who goes through the list comes to the routes that are new in it next."""
-        if self._later is not None and covers(self._later.below, get_route_path(scope)):
+        if self._later is not None and covers(self._later.below, routed_path(scope)):
             self.open()
         return Match.NONE, {}
 

@@ -170,6 +170,8 @@ def test_the_actuator_shows_what_is_kept() -> None:
         endpoint = context[AggregatesEndpoint]
         (shown,) = endpoint.read(EndpointRequest("sales")).body["aggregates"]
         assert (shown["levels"], shown["rows"], shown["hits"]) == (["Flag.Flag.flag"], 0, 1)
-        assert endpoint.read(EndpointRequest()).body == {"cubes": {"sales": cube.aggregates.describe()}}
+        cube.tiles.renew().result()
+        every = {**cube.aggregates.describe(), "tiles": cube.tiles.describe()}
+        assert endpoint.read(EndpointRequest()).body == {"cubes": {"sales": every}}
         with pytest.raises(UnknownCubeError, match="sale"):
             endpoint.read(EndpointRequest("sale"))

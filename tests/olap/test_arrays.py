@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from app_framework.database import Database, Insert, InvalidRowsError, ModelError, Table
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.database.changes import Condition, Delete
+from app_framework.database.datatype import DataType
 from app_framework.olap import (
     Cube,
     CubeDefinition,
@@ -366,3 +367,14 @@ def test_arrow_arrays_that_would_change_are_refused() -> None:
             database.commit([Insert("t", pa.table({"x": [[1e300]]}))])
         database.commit([Insert("t", pa.table({"x": [[0.1, None], None]}))])
         assert database.query("SELECT CAST(x AS DOUBLE[])[2], len(x) FROM t") == [(None, 2), (None, None)]
+
+
+def test_arrays_of_fixed_length_are_arrays_too() -> None:
+    """As polars and numpy send them."""
+    fixed = pa.array([[1.5, 2.5], None], pa.list_(pa.float32(), 2))
+    with Database.open(tables=[Table("t", columns={"x": "double[]"})]) as database:
+        database.commit([Insert("t", pa.table({"x": fixed}))])
+        assert database.query("SELECT x FROM t ORDER BY x") == [([1.5, 2.5],), (None,)]
+    kind = DataType.of_engine("FLOAT[3]")
+    assert (kind.name, kind.family, kind.element.name, kind.answered.name) == ("float[3]", "array", "float", "float[]")
+    assert [DataType.of_engine(name).family for name in ("VARCHAR[2]", "DOUBLE[][]", "BLOB")] == ["other"] * 3

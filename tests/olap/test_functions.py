@@ -20,10 +20,12 @@ from app_framework.database import Database, Insert, ModelError, Table
 from app_framework.database.autoconfigure import DatabaseAutoConfiguration
 from app_framework.database.changes import Condition, Delete
 from app_framework.olap import (
+    CellSet,
     Cube,
     CubeDefinition,
     CubeQuery,
     MeasureFunctionError,
+    QueryTimeoutError,
     TooManyCellsError,
     arrow,
     build_cubes,
@@ -31,6 +33,7 @@ from app_framework.olap import (
 )  # fmt: skip
 from app_framework.olap.autoconfigure import OlapAutoConfiguration
 from app_framework.testing import Client, ContextRunner
+from app_framework.testing.virtual_time import until
 from app_framework.web.autoconfigure import WebAutoConfiguration
 from tests.olap import oracle_calculations as oracle
 from tests.olap.oracle import total, values
@@ -193,6 +196,33 @@ def test_a_function_gets_no_more_cells_than_an_answer_may_have(database: Databas
     with pytest.raises(TooManyCellsError, match=r"Measure 'twice' is computed in Python, for more than 2 cells"):
         small.query_sync(CubeQuery(measures=["twice"], levels=["shop"], limit=1))
     assert len(small.query_sync(CubeQuery(measures=["units"], levels=["shop"], limit=1))) == 1
+
+
+def test_a_function_that_takes_too_long_is_late_for_its_client_only(database: Database) -> None:
+    """The query ends in time; the thread when the function does, and then it answers the next one."""
+    released = threading.Event()
+
+    def waiting(numbers: pa.Array) -> pa.Array:
+        assert released.wait(30)
+        return numbers
+
+    cube = cube_of(database, slow=python(waiting, "units"), twice=python(doubled, "units"))
+    with pytest.raises(QueryTimeoutError):
+        cube.query_sync(CubeQuery(measures=["slow"], timeout="1s"))
+    released.set()
+    asyncio.run(until(lambda: database.load[0] == 0))
+    assert cube.query_sync(CubeQuery(measures=["slow", "twice"])).rows == [(11.0, 22.0)]
+
+
+def test_several_queries_run_functions_side_by_side(database: Database) -> None:
+    cube = cube_of(database, twice=python(doubled, "units"), four=python(doubled, "twice"))
+
+    async def ask() -> list[CellSet]:
+        queries = [CubeQuery(measures=["four"], levels=["shop"], limit=limit) for limit in (1, 2, 3, 1, 2, 3)]
+        return list(await asyncio.gather(*(cube.query(query) for query in queries)))
+
+    rows = [("a", 28.0), ("b", 16.0), (None, None)]
+    assert [answer.rows for answer in asyncio.run(ask())] == [rows[:1], rows[:2], rows[:3]] * 2
 
 
 def test_no_cells_need_no_function(database: Database) -> None:

@@ -86,6 +86,8 @@ def test_a_small_aggregate_becomes_a_tile_when_it_is_asked(sales: Database) -> N
     assert same(answer, plain(cube, sales).query_sync(QUESTION))
     assert answer.versions == {"local": sales.version}
     assert repr(cube.tiles).startswith("<TileShelf 'sales' 1 tiles, ")
+    (shown,) = cube.tiles.describe()
+    assert (shown["levels"], shown["cells"]) == (["Item.Item.item", "Shop.Shop.city"], 9)
 
 
 def test_a_question_that_a_tile_answers_needs_no_line(sales: Database) -> None:
@@ -167,6 +169,36 @@ def test_a_tile_that_answers_keeps_its_aggregate_worth_keeping(sales: Database) 
     assert hits(cube) == before + 1
 
 
+def test_readers_beside_a_writer_see_whole_versions_only(sales: Database) -> None:
+    """Tiles are renewed all the while; every answer counts what its version says, and the writer sees his own rows."""
+    cube = tiled(sales, "item", "city")
+    lines = {sales.version: 60}
+    seen: list[tuple[int, object]] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            answer = cube.query_sync(QUESTION)
+            seen.append((answer.versions["local"], answer.rows[-1][1]))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for n in range(1, 7):
+            commit = sales.commit([Insert("sales", [sale(100 * n + i) for i in range(n)])])
+            lines[commit.version] = max(lines.values()) + n
+            assert counted(cube) == lines[commit.version]
+            cube.tiles.renew().result()
+            assert tile(cube, QUESTION) is not None
+            assert counted(cube) == lines[commit.version]
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join()
+    assert [pair for pair in seen if lines[pair[0]] != pair[1]] == []
+
+
 def test_times_that_python_cannot_write_make_no_tile() -> None:
     """What they are in an answer is not for the tile to say; it is not tried again before there are other rows."""
     day = "case when g = 1 then cast('infinity' as date) else cast('2024-01-01' as date) end"
@@ -200,7 +232,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(STEPS)
 def test_whatever_is_committed_answers_are_those_of_the_tables(steps: list[tuple[str, Any]]) -> None:
     """Tiles are of the version before, renewed, or just being made; nobody can tell from an answer."""

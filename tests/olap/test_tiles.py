@@ -39,6 +39,7 @@ CUBE = CubeDefinition.of(
         "Time": {"hierarchies": {"At": ["at"], "Seen": ["seen"]}},
         "Size": {"levels": {"small": {"column": "small", "order": {"by": "nullif(abs(small) % 3, 0)"}}}},
         "Price": ["rate"],
+        "Big": {"levels": {"tens": "big % 1000"}},
         "Weight": ["weight"],
         "Plan": {"levels": ["plan"], "slicing": True},
         "Kind": {"levels": ["kind"], "slicing": True, "default": "b"},
@@ -220,6 +221,19 @@ def test_levels_without_codes_and_too_many_cells_make_no_tile(database: Database
     assert tile_of(cube, database, ["city", "small"], cells_max=9) is None
     assert tile_of(cube, database, ["city", "small"], bytes_max=800) is None
     assert repr(tile_of(cube, database, ["city"])).startswith("<Tile of cube 'sales': City.City.city, 2 cells, ")
+
+
+def test_a_long_answer_is_for_a_statement(database: Database, cube: Cube) -> None:
+    """An event loop waits for an answer from a tile; its first rows it may have."""
+    fill(database, [{"big": i % 80, "small": i // 80 - 40, "kind": "b"} for i in range(80 * 80)])
+    tile = tile_of(cube, database, ["tens", "small", "plan", "kind"])
+    assert tile is not None
+    long = CubeQuery(measures=["rows"], levels=["tens", "small"])
+    assert tile.answer(cube.plan(long)) is None
+    first = CubeQuery(measures=["rows"], levels=["tens", "small"], order=[{"by": "small"}], limit=3, offset=1)
+    answer = tile.answer(cube.plan(first))
+    assert answer is not None
+    assert same(answer, cube.query_sync(first))
 
 
 def test_formulas_that_leave_64_bits_are_the_engines(database: Database, cube: Cube) -> None:

@@ -95,6 +95,6 @@ def test_a_route_that_lies_elsewhere_is_refused() -> None:
 def test_every_router_of_the_framework_is_below_its_paths() -> None:
     """Opened all at once, none of them is refused."""
     with ContextRunner().installed().yaml(MODEL).properties({"server.port": 0}).run() as context:
-        assert len(waiting(context)) == 7
+        assert len(waiting(context)) == 8
         assert context[WebApp].mappings
         assert waiting(context) == []

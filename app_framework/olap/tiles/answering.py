@@ -12,12 +12,18 @@ from app_framework.olap.cellset import CellSet
 from app_framework.olap.dimension import Level
 from app_framework.olap.measure import AggregateMeasure, FormulaMeasure, Measure
 from app_framework.olap.plan import QueryPlan
-from app_framework.olap.tiles.arithmetic import NotHereError, as_column, as_value, evaluate
+from app_framework.olap.tiles.arithmetic import as_column, as_value, evaluate
 from app_framework.olap.tiles.axis import Axis, Codes
 from app_framework.olap.tiles.columns import Column, Mask, writer
-from app_framework.olap.tiles.parts import ROWS, Part, parts_of
+from app_framework.olap.tiles.parts import ROWS, NotHereError, Part, parts_of
 from app_framework.olap.tiles.selection import Selection
 from app_framework.olap.tiles.tile import Stored, Tile, merged, neutral_of
+
+ROWS_MAX = 5_000
+"""So many rows become Python values in a millisecond; an event loop has to wait for them."""
+
+CELLS_MAX = 20_000
+"""So many cells are sorted, and so many values of formulas computed, in about the same time."""
 
 
 def answer(tile: Tile, plan: QueryPlan, rows_max: int | None = None) -> CellSet | None:
@@ -26,12 +32,13 @@ def answer(tile: Tile, plan: QueryPlan, rows_max: int | None = None) -> CellSet 
         return None
     try:
         cells = _Cells(tile, plan)
+        shown_max = ROWS_MAX if rows_max is None else min(rows_max, ROWS_MAX)
+        if cells.length > CELLS_MAX or _shown(plan, cells) > shown_max:
+            return None
         columns = {measure.name: cells.measure(measure) for measure in plan.measures}
     except (KeyError, NotHereError):
         return None
     chosen = _chosen(plan, cells, columns)
-    if rows_max is not None and len(chosen) > rows_max:
-        return None
     data = [axis.values(codes[chosen]) for axis, codes in zip(cells.axes, cells.codes, strict=True)]
     data += [_written(columns[measure.name].taken(chosen), measure) for measure in plan.measures]
     grouping = cells.grouping[chosen].tolist() if cells.grouped else None
@@ -108,7 +115,7 @@ class _Cells:
 
     def _read(self, part: Part) -> Column:
         stored = self._tile.parts[part.sql]
-        numbers = self._rows if part == ROWS else self._at(self._blocks(stored, stored.numbers))
+        numbers = self._rows if part.sql == ROWS.sql else self._at(self._blocks(stored, stored.numbers))
         if part.counts:
             return Column(numbers)
         present: Mask | None = self._rows > 0
@@ -170,7 +177,15 @@ def _totals(plan: QueryPlan) -> Sequence[int]:
 def _mean(total: Column, count: Column, *, scale: int) -> Column:
     there = count.numbers > 0
     divisor = np.where(there, count.numbers, 1)
-    return Column(np.where(there, total.numbers, 0) / (divisor * 10.0**scale), there)
+    return Column(np.where(there, total.numbers, 0) / (divisor * float(10**scale)), there)
+
+
+def _shown(plan: QueryPlan, cells: _Cells) -> int:
+    """Return how many rows the answer has."""
+    if not plan.bounded:
+        return cells.length
+    details = max(cells.details - plan.offset, 0)
+    return cells.length - cells.details + (details if plan.limit is None else min(plan.limit, details))
 
 
 def _chosen(plan: QueryPlan, cells: _Cells, columns: Mapping[str, Column]) -> Codes:

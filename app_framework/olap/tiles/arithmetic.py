@@ -14,6 +14,7 @@ import numpy as np
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.tiles.columns import Column, Mask, Numbers
+from app_framework.olap.tiles.parts import NotHereError
 
 Node = Mapping[str, Any]
 Kind = Literal["integer", "decimal", "float", "boolean"]
@@ -21,10 +22,7 @@ SAFE = 2**62
 """Below it the sum of two numbers has 64 bits."""
 
 EXACT_DOUBLE = 2**53
-
-
-class NotHereError(Exception):
-    """A formula is not evaluated over tiles: the engine does it."""
+"""So far every integer is a double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,20 +262,12 @@ def _most(value: Value) -> int:
 
 
 def _double(value: Value) -> Value:
-    """Return numbers as doubles, decimals as the engine makes doubles of them."""
+    """Return numbers as doubles, as the engine makes doubles of them."""
     if value.kind == "float":
         return value
-    numbers = value.numbers.astype(np.float64)
-    if value.scale:
-        power = 10**value.scale
-        if value.scale > 18:
-            raise NotHereError
-        if _most(value) < EXACT_DOUBLE:
-            numbers = numbers / float(power)
-        else:
-            quotient = np.trunc(value.numbers / power).astype(np.int64) if power == 1 else value.numbers // power
-            numbers = quotient.astype(np.float64) + (value.numbers - quotient * power) / float(power)
-    return Value("float", numbers, value.present)
+    if value.scale and _most(value) > EXACT_DOUBLE:
+        raise NotHereError  # the engine's rounding of such decimals is its own
+    return Value("float", value.numbers / float(10**value.scale), value.present)
 
 
 def _finite(value: Value) -> Value:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Read = Callable[[QueryPlan], ArrowTable]
 """Answers a plan in Arrow; all plans of one tile are to be answered from one version of the data."""
 
+MEMBERS_MAX = 20_000
+"""So many members are looked through in a millisecond, for those that a filter leaves out or that begin like a text."""
+
 CODED = ("integer", "decimal", "text", "boolean", "date", "timestamp", "zoned")
 """The families of levels that have codes; of floating numbers several are written the same."""
 
@@ -60,7 +63,7 @@ def build_tile(
     for level in levels:
         axis = _axis(model, level, read)
         cells *= len(axis) if axis else 0
-        if axis is None or cells > cells_max:
+        if axis is None or cells > cells_max or len(axis) > MEMBERS_MAX:
             return None
         axes.append(axis)
     parts = parts_of_all(measures)

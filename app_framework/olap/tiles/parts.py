@@ -28,6 +28,10 @@ Merge = Literal["add", "least", "most", "any"]
 ADDED = (SUM, COUNT, SUM_PRODUCT, SQUARE_SUM, LONG, SHORT)
 
 
+class NotHereError(Exception):
+    """A question is not for a tile: a statement answers it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A number of each cell.

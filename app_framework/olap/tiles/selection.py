@@ -9,9 +9,14 @@ import numpy as np
 
 from app_framework.olap.condition import AnyPath, Condition, Predicate, Slice
 from app_framework.olap.tiles.axis import Codes
+from app_framework.olap.tiles.parts import NotHereError
 
 if TYPE_CHECKING:
     from app_framework.olap.tiles.tile import Tile
+
+
+PATHS_MAX = 1_000
+"""Each path is looked up on its own."""
 
 
 class Selection:
@@ -19,6 +24,7 @@ class Selection:
 
     Raises:
         KeyError: a condition is about a level that is no axis.
+        NotHereError: there are too many paths.
     """
 
     def __init__(self, tile: Tile, conditions: Sequence[Condition]) -> None:
@@ -63,6 +69,8 @@ class Selection:
         self._keep(axis, self._tile.axes[axis].kept(condition))
 
     def _add_paths(self, condition: AnyPath) -> None:
+        if len(condition.paths) > PATHS_MAX:
+            raise NotHereError
         depth = max((len(path) for path in condition.paths), default=1)
         axes = [self._tile.places[level.full_name] for level in condition.levels[:depth]]
         coded = []

@@ -86,7 +86,7 @@ class Tile:
 
         Returns:
             None where they have to be read from the tables: a level or a measure is not here, a formula does what
-            cannot be done here exactly, or there are more than `rows_max` rows.
+            cannot be done here exactly, or there are more rows than `rows_max` or than can be answered at once.
         """
         from app_framework.olap.tiles.answering import answer
 
