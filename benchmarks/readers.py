@@ -38,19 +38,20 @@ CAPACITY_S = 2.0
 PHASE_S = 4.0
 
 MODEL = """\
-app: {name: load}
-server: {max-body-size: 64MB}
+app: {{name: load}}
+server: {{max-body-size: 64MB}}
 database:
   path: load.duckdb
   tables:
-    sales: {source: {parquet: sales.parquet}}
+    sales: {{source: {{parquet: sales.parquet}}}}
 schemas:
   Load:
     base: sales
     cubes:
       load:
-        dimensions: {Channel: [channel], Bucket: [bucket]}
-        measures: {lines: {count: "*"}, quantity: {sum: quantity}}
+        aggregates: {aggregates}
+        dimensions: {{Channel: [channel], Bucket: [bucket]}}
+        measures: {{lines: {{count: "*"}}, quantity: {{sum: quantity}}}}
 """
 SALES = """
 SELECT
@@ -62,10 +63,10 @@ FROM range({rows}) AS numbers(i)
 """
 
 
-def made(folder: Path, per_cell: int) -> Path:
-    """Write model and facts into a folder: so many rows for each bucket and channel."""
+def made(folder: Path, per_cell: int, aggregates: str) -> Path:
+    """Write model and facts into a folder: so many rows for each bucket and channel; `aggregates` as in a model."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "application.yml").write_text(MODEL, encoding="utf-8")
+    (folder / "application.yml").write_text(MODEL.format(aggregates=aggregates), encoding="utf-8")
     with duckdb.connect() as connection:
         sql = SALES.format(rows=per_cell * CELLS, buckets=BUCKETS, channels=list(CHANNELS), count=len(CHANNELS))
         connection.execute(f"COPY ({sql}) TO '{folder}/sales.parquet' (FORMAT parquet)")
@@ -232,13 +233,16 @@ class Load:
 
 
 def readers_and_writer(ground: Ground, trials: int, tell: Tell) -> Sequence[Figure]:
-    """Half of what a node can do is asked for, in quiet and while rows are committed; every trial has its own node."""
+    """Half of what a node can do is asked for, in quiet and while rows are committed; every trial has its own node.
+
+    All questions read rows: with aggregates a node would be asked for half of what it cannot do before it has them.
+    """
     base, each = max(1, min(ground.rows, ROWS) // CELLS), BATCH_ROWS // CELLS
     tried: list[Sequence[Figure]] = []
     for trial in range(trials):
         tell(f"readers and a writer, {trial + 1} of {trials}")
         with tempfile.TemporaryDirectory(prefix="benchmark-load-") as name:
-            folder = made(Path(name), base)
+            folder = made(Path(name), base, "none")
             command = af("run", f"--config={folder}", "--server.port={port}", f"--app.data-dir={folder}/.app")
             with served(command, READY) as node:
                 tried.append(_trial(Load(node.port, base, each)))

@@ -1,6 +1,6 @@
 """Exact distinct counts by bitmaps: a bit per value between the least and the largest, in place of a hash table.
 
-DuckDB sets the bits, several times as fast as it collects the values (decision 0047). It has to be told the range, and
+DuckDB sets the bits, several times as fast as it collects the values (decision 0046). It has to be told the range, and
 refuses a value outside of it: a range that has become too narrow is an error of the statement, never a wrong answer,
 and the statement without bitmaps answers instead.
 """

@@ -23,7 +23,6 @@ from app_framework.olap.errors import (
     QueryProblem,
     TooLargeError,
 )
-from app_framework.olap.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from app_framework.database import CommitListener, Database, RowStream
@@ -73,6 +72,8 @@ class Cube:
         bitmaps_from: int | None = None,
         limits: AggregateLimits | None = None,
     ) -> None:
+        from app_framework.olap.fingerprint import fingerprint
+
         self.model = model
         self.node = node
         self.rows_max = rows_max
@@ -114,6 +115,8 @@ class Cube:
 
     def is_of(self, model: CubeModel) -> bool:
         """Tell whether the cube answers and keeps as a model says."""
+        from app_framework.olap.fingerprint import fingerprint
+
         return self.fingerprint == fingerprint(model) and self.model.keeping == model.keeping
 
     def close(self) -> None:

@@ -12,7 +12,8 @@ from app_framework.errors import near_matches
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, Aggregations
 from app_framework.olap.catalog import Catalog
-from app_framework.olap.cube import ROWS_MAX, Cube
+from app_framework.olap.cellreader import ROWS_MAX
+from app_framework.olap.cube import Cube
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition, ModelDefinition
 from app_framework.olap.errors import UnknownCubeError
 from app_framework.olap.queryable import Queryable

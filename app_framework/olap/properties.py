@@ -11,7 +11,7 @@ from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
-from app_framework.olap.cube import ROWS_MAX
+from app_framework.olap.cellreader import ROWS_MAX
 from app_framework.olap.language import FORMS
 from app_framework.olap.manager import BATCH_MAX
 

@@ -18,10 +18,13 @@ LOADED_S = 10.0
 
 @pytest.mark.acceptance
 def test_eight_readers_see_whole_versions_only_while_a_hundred_thousand_rows_per_second_come_in(tmp_path: Path) -> None:
-    """Each answer has the sums of its version; nothing but 429 goes wrong; what was acknowledged outlives a kill -9."""
-    made(tmp_path, BASE_PER_CELL)
+    """Each answer has the sums of its version, wherever it comes from: rows, aggregates, tiles, kept answers.
+
+    Nothing but 429 goes wrong, and what was acknowledged outlives a kill -9.
+    """
+    made(tmp_path, BASE_PER_CELL, "auto")
     # Nobody reads the node's output until its end; a line for each request would fill the pipe and stop it.
-    with running(tmp_path, "--server.access-log=false") as node:
+    with running(tmp_path, "--server.access-log=false", "--olap.aggregates.min-rows=0") as node:
         load = Load(int(node.url.rpartition(":")[2]), BASE_PER_CELL, BATCH_PER_CELL)
         rate = load.capacity(CAPACITY_S) / 2
         with load.writing(ROWS_PER_S / (BATCH_PER_CELL * CELLS)):
