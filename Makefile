@@ -36,6 +36,7 @@ check: $(READY) ## check style, types, import layers and import budgets
 
 acceptance: $(READY) ## run every scenario on real processes (up to 45 minutes)
 	@$(BIN)/python -m pytest tests/acceptance $(ARGS)
+	@$(BIN)/python -m pytest -m acceptance --ignore tests/acceptance $(ARGS)
 
 soak: $(READY) ## run the property tests and the soak tests on seeds by the thousand
 	@$(BIN)/python -m pytest -m "soak or hypothesis" --hypothesis-profile soak $(ARGS)

@@ -73,7 +73,9 @@ class ClusterNode:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start it, and do not wait."""
+        """Start it, after its last life, and do not wait."""
+        if self._process is not None:
+            self.wait()
         with (self.folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
                 af(
