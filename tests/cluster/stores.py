@@ -25,6 +25,7 @@ from app_framework.messaging.nats_bus import NatsBus
 from app_framework.messaging.server import NatsServer, free_port
 from app_framework.messaging.server_binary import find_binary
 from app_framework.messaging.server_config import NatsServerSettings
+from tests.messaging.standstill import stand_still
 
 DEADLINE_S = 30.0
 FORM_DEADLINE_S = 60.0
@@ -137,7 +138,7 @@ class NatsCluster:
     def pause(self, server: NatsServer) -> None:
         """Let a process stand still, as a machine that swaps does."""
         assert server.pid is not None
-        os.kill(server.pid, signal.SIGSTOP)
+        stand_still(server.pid)
 
     def go_on(self, server: NatsServer) -> None:
         """Let it run again."""

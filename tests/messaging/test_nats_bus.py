@@ -19,6 +19,7 @@ from app_framework.messaging.nats_bus import NatsBus
 from app_framework.messaging.server import NatsServer, free_port
 from app_framework.testing.virtual_time import until
 from tests.messaging.conftest import start_server
+from tests.messaging.standstill import stand_still
 
 
 async def echo(call: Call) -> bytes:
@@ -163,7 +164,7 @@ def test_a_server_that_hangs_for_a_while_costs_time_but_not_the_connection(serve
             a.listen(events.append)
             await a.serve("echo", echo)
             assert server.pid is not None
-            os.kill(server.pid, signal.SIGSTOP)
+            stand_still(server.pid)
             try:
                 with pytest.raises(DeadlineExceededError):
                     await a.flush(0.1)

@@ -31,6 +31,7 @@ from app_framework.messaging.server_binary import (
 )
 from app_framework.messaging.server_config import NatsServerSettings, configuration, is_address
 from app_framework.testing.golden import GoldenFiles
+from tests.messaging.standstill import stand_still
 
 CREDENTIALS = NatsCredentials.derive(b"the key of these tests")
 OTHERS = NatsCredentials.derive(b"the key of somebody else")
@@ -277,7 +278,7 @@ def test_a_server_that_does_not_listen_to_its_signal_is_killed(tmp_path: Path) -
     async def story() -> None:
         server = server_in(tmp_path)
         await server.start()
-        os.kill(server.pid or 0, signal.SIGSTOP)
+        stand_still(server.pid or 0)
         await server.stop(timeout_s=0.1)
         assert await server.exited() == -9
 
