@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
     from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.flat import FlatStore
     from app_framework.olap.functions import FunctionRun
     from app_framework.olap.model import CubeModel
     from app_framework.olap.plan import QueryPlan
@@ -106,8 +107,11 @@ class Cube:
         self._limits = limits
         self._aggregates: AggregateStore | None = None
         self._tiles: TileShelf | None = None
+        self._flat: FlatStore | None = None
         if model.keeping.levels:
             self.aggregates.keep_declared()
+        if model.keeping.flat:
+            self.flat.keep()
 
     @staticmethod
     def of(definition: CubeDefinition, database: Database, *, limits: AggregateLimits | None = None) -> Cube:
@@ -142,6 +146,15 @@ class Cube:
         return self._tiles
 
     @property
+    def flat(self) -> FlatStore:
+        """The rows with numbers in the place of members, for questions that no aggregate covers."""
+        if self._flat is None:
+            from app_framework.olap.flat import FlatStore
+
+            self._flat = FlatStore(self.model, self._database, self._limits)
+        return self._flat
+
+    @property
     def bitmaps(self) -> DistinctBitmaps:
         """What chooses the distinct counts that bitmaps are for."""
         if self._bitmaps is None:
@@ -163,6 +176,8 @@ class Cube:
         """Let go of what is kept for questions; those that run are answered, and so are later ones, from the rows."""
         if self._aggregates is not None:
             self._aggregates.close()
+        if self._flat is not None:
+            self._flat.close()
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now."""
@@ -494,7 +509,7 @@ class Cube:
             nonlocal of_rows, counted
             of_rows = plan.at(view.sources)
             with self._seen(plan, view, query.branch) as seen, _running(cursor, seen, self.rows_max) as run:
-                of_rows_only = not view.sources and not seen.facts
+                of_rows_only = not view.sources and seen.of_rows
                 final = self.bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
                 counted = final is not seen
                 statement = write_sql(final, rows_written, between=run)
@@ -514,13 +529,14 @@ class Cube:
 
     @contextmanager
     def _seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
-        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        """Return the plan over what a reader sees, from what is kept where that covers it, while it is read."""
         seen = plan.at(view.sources)
-        if branch != MASTER or (self._aggregates is None and not self.model.keeping.automatic):
+        with ExitStack() as reading:
+            if branch == MASTER and (self._aggregates is not None or self.model.keeping.automatic):
+                seen = reading.enter_context(self.aggregates.routed(seen, view))
+            if branch == MASTER and self._flat is not None:
+                seen = reading.enter_context(self._flat.routed(seen, view))
             yield seen
-            return
-        with self.aggregates.routed(seen, view) as routed:
-            yield routed
 
     def _answer(self, plan: QueryPlan, reading: _Reading[list[Row]], started: float) -> CellSet:
         from app_framework.olap.cellset import CellSet, with_utc
