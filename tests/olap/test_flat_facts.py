@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app_framework.boot import EndpointRequest
 from app_framework.database import Condition, Database, Delete, Insert, ModelError, Table
-from app_framework.olap import AggregateLimits, Cube, CubeDefinition, CubeQuery
+from app_framework.olap import AggregateLimits, Cube, CubeDefinition, CubeQuery, Manager
+from app_framework.olap.health import AggregatesEndpoint
 from app_framework.testing.virtual_time import until
 from tests.olap import test_calculations_oracle as calculated
 from tests.olap import test_cube_oracle as plain
 from tests.olap import test_level_order as level_order
 from tests.olap.test_aggregates import COMMITS, MONTHS, SALES, TABLES, changes_of, compare, explained, sale
 from tests.olap.test_cube_oracle import CITIES, FACTS, REGIONS, SHOPS, database
+from tests.olap.test_olap_autoconfigure import RUNNER
+from tests.olap.test_olap_autoconfigure import SALES as YAML
 
 
 @settings(max_examples=5)
@@ -178,6 +182,42 @@ def test_a_cube_that_says_so_keeps_flat_facts_from_its_start(sales: Database) ->
     cube.close()
     asyncio.run(until(lambda: sales.query(tables) == [(0,)]))
     assert scan(cube, "m") == "Scan sales"
+
+
+def test_the_actuator_shows_flat_facts() -> None:
+    """With what they cost and how often they were read."""
+    runner = RUNNER.yaml(YAML.replace("dimensions:", "facts: flat\n        dimensions:"))
+    with runner.run() as context:
+        cube = context[Manager].cube("sales")
+        assert isinstance(cube, Cube)
+        asyncio.run(until(lambda: "rows" in cube.flat.describe()))
+        shown = context[AggregatesEndpoint].read(EndpointRequest("sales")).body["facts"]
+        assert (shown["rows"], shown["hits"], shown["refused"]) == (0, 0, None)
+
+
+def test_keys_of_several_columns_and_names_in_case() -> None:
+    """Levels that differ in case only have columns of their own; a key that is null in part leads nowhere."""
+    tables = [
+        Table("t", columns={"a": "int", "b": "text", "n": "bigint"}),
+        Table("u", columns={"a": "int", "b": "text", "name": "text", "Rank": "int"}, key=["a", "b"]),
+    ]
+    definition = CubeDefinition.of(
+        "c",
+        base="t",
+        dimensions={"U": {"levels": {"name": "u.name", "NAME": "upper(u.name)", "rank": "u.Rank"}}, "B": ["b"]},
+        measures={"n": {"sum": "n"}},
+    )
+    with Database.open(tables=tables, references=["t.(a, b) -> u.(a, b)"]) as opened:
+        opened.commit([
+            Insert("u", [{"a": 1, "b": "x", "name": "x1", "Rank": 300}, {"a": 2, "b": "x", "name": "x2", "Rank": -1}]),
+            Insert("t", [{"a": a, "b": b, "n": 1} for a in (1, 2, 3, None) for b in ("x", None)]),
+        ])  # fmt: skip
+        cube = flattened(opened, definition)
+        paths = [["x1"], [None], *([f"none {i}"] for i in range(30))]
+        for where in ({}, {"name": [None, "x2"]}, {"rank": {"from": 0, "to": 10**30}}, {"U": {"path": paths}}):
+            query = CubeQuery(measures=["n"], levels=["name", "NAME", "rank", "b"], where=where, totals="all")
+            assert explained(cube, query) == "Scan flat facts, 8 rows"
+            assert cube.query_sync(query).rows == Cube.of(definition, opened).query_sync(query).rows
 
 
 def test_facts_are_rows_or_flat() -> None:
