@@ -29,6 +29,10 @@ class ScratchTable:
     version: int
     oldest: int
 
+    def beside(self, number: int) -> str:
+        """Return the name, as SQL, of a further table that is made with this one."""
+        return f'{self.name[:-1]} {number}"'
+
 
 class Scratch:
     """A catalog in memory that every cursor of an engine sees; it is there from its first table on.

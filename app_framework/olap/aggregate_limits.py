@@ -17,6 +17,8 @@ class AggregateLimits:
         floor_rows: reading fewer groups than these is no faster: the engine needs the time for anything.
         tile_cells: the most cells of a tile: an answer is computed where it is asked for, so many in a millisecond.
         tile_bytes: what all tiles, the dense copies of aggregates in memory, may take; 0 for none.
+        flat_rows: the most rows of flat facts.
+        flat_bytes: what flat facts may take in memory, as it is estimated before they are made.
     """
 
     rows_min: int = 200_000
@@ -26,3 +28,5 @@ class AggregateLimits:
     floor_rows: int = 60_000
     tile_cells: int = 250_000
     tile_bytes: int = 64 * 1024 * 1024
+    flat_rows: int = 100_000_000
+    flat_bytes: int = 1024 * 1024 * 1024

@@ -107,7 +107,7 @@ class _CubeBuilder:
         for position, names in enumerate(aggregates.levels):
             found = [self._level(outline, name, (*aggregates.path, position, i)) for i, name in enumerate(names)]
             kept.append(tuple(dict.fromkeys(level for level in found if level is not None)))
-        return Keeping(aggregates.automatic, tuple(kept))
+        return Keeping(aggregates.automatic, tuple(kept), self._cube.flat)
 
     def _level(self, outline: CubeModel, name: str, path: ConfigurationPath) -> Level | None:
         def refuse(code: str, _: str, text: str, near: tuple[str, ...]) -> None:

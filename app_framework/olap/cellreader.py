@@ -3,13 +3,13 @@
 reader = CellReader(model, database)
 reading = database.submit_job(lambda cursor: reader.read(cursor, plan, cursor.rows)).result()
 
-Groups that are kept come first, then rows, with distinct counts in bitmaps where those fit.
+Groups that are kept come first, then flat rows, then the tables, with distinct counts in bitmaps where those fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app_framework.olap.aggregate_limits import AggregateLimits
     from app_framework.olap.aggregates import AggregateStore
     from app_framework.olap.bitmaps import DistinctBitmaps
+    from app_framework.olap.flat import FlatStore
     from app_framework.olap.functions import FunctionRun
     from app_framework.olap.model import CubeModel
     from app_framework.olap.plan import QueryPlan
@@ -79,6 +80,7 @@ class CellReader:
         self._limits = limits
         self._aggregates: AggregateStore | None = None
         self._tiles: TileShelf | None = None
+        self._flat: FlatStore | None = None
 
     def read(
         self,
@@ -113,7 +115,7 @@ class CellReader:
             nonlocal of_rows, counted
             of_rows = plan.at(view.sources)
             with self.seen(plan, view, branch) as seen, _running(cursor, seen, self._rows_max) as run:
-                of_rows_only = not view.sources and not seen.facts
+                of_rows_only = not view.sources and seen.of_rows
                 final = self.bitmaps.chosen(seen, cursor, view.version) if bitmaps and of_rows_only else seen
                 counted = final is not seen
                 statement = write_sql(final, self._rows_max if bounded else None, between=run)
@@ -133,13 +135,14 @@ class CellReader:
 
     @contextmanager
     def seen(self, plan: QueryPlan, view: DataView, branch: str) -> Iterator[QueryPlan]:
-        """Return the plan over what a reader sees, from aggregates where they cover it, while it is read."""
+        """Return the plan over what a reader sees, from what is kept where that covers it, while it is read."""
         seen = plan.at(view.sources)
-        if branch != MASTER or (self._aggregates is None and not self._model.keeping.automatic):
+        with ExitStack() as reading:
+            if branch == MASTER and (self._aggregates is not None or self._model.keeping.automatic):
+                seen = reading.enter_context(self.aggregates.routed(seen, view))
+            if branch == MASTER and self._flat is not None:
+                seen = reading.enter_context(self._flat.routed(seen, view))
             yield seen
-            return
-        with self.aggregates.routed(seen, view) as routed:
-            yield routed
 
     @property
     def aggregates(self) -> AggregateStore:
@@ -160,6 +163,15 @@ class CellReader:
         return self._tiles
 
     @property
+    def flat(self) -> FlatStore:
+        """The rows with numbers in the place of members, for questions that no aggregate covers."""
+        if self._flat is None:
+            from app_framework.olap.flat import FlatStore
+
+            self._flat = FlatStore(self._model, self._database, self._limits)
+        return self._flat
+
+    @property
     def bitmaps(self) -> DistinctBitmaps:
         """What chooses the distinct counts that bitmaps are for."""
         if self._bitmaps is None:
@@ -178,6 +190,8 @@ class CellReader:
         """Let go of what is kept."""
         if self._aggregates is not None:
             self._aggregates.close()
+        if self._flat is not None:
+            self._flat.close()
 
     def __repr__(self) -> str:
         return f"<CellReader {self._model.name!r}>"

@@ -187,6 +187,16 @@ class CellSet:
         return _table(lines, levels) + (f"\n… and {more:,} more rows" if more > 0 else "")
 
 
+def read_rows(columns: Sequence[CellColumn], rows: list[Row], *, grouped: bool) -> tuple[list[Row], list[int] | None]:
+    """Return the cells of rows as a statement yields them, and the grouping bits that are its last column, if any."""
+    grouping = None
+    if grouped:
+        grouping = [bits for *_, bits in rows if isinstance(bits, int)]
+        rows = [row[:-1] for row in rows]
+    zoned = [position for position, column in enumerate(columns) if column.type == "timestamp[UTC]"]
+    return with_utc(rows, zoned), grouping
+
+
 def with_utc(rows: list[Row], positions: Sequence[int]) -> list[Row]:
     """Return the rows with the zone put back on times that the engine handed over as plain UTC."""
     for at in positions:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.definition import CubeDefinition
     from app_framework.olap.drillthrough import Drillthrough
+    from app_framework.olap.flat import FlatStore
     from app_framework.olap.model import CubeModel
     from app_framework.olap.plan import QueryPlan
     from app_framework.olap.query import CubeQuery
@@ -82,6 +83,8 @@ class Cube:
         self._reader = CellReader(model, database, rows_max=rows_max, bitmaps_from=bitmaps_from, limits=limits)
         if model.keeping.levels:
             self.aggregates.keep_declared()
+        if model.keeping.flat:
+            self.flat.keep()
 
     @staticmethod
     def of(definition: CubeDefinition, database: Database, *, limits: AggregateLimits | None = None) -> Cube:
@@ -108,6 +111,11 @@ class Cube:
     def tiles(self) -> TileShelf:
         """Dense copies of small aggregates in memory, from which questions are answered at once."""
         return self._reader.tiles
+
+    @property
+    def flat(self) -> FlatStore:
+        """The rows with numbers in the place of members, for questions that no aggregate covers."""
+        return self._reader.flat
 
     def advise(self) -> Advice:
         """Return which aggregates would be worth keeping, by what was asked until now; waits in this thread."""
@@ -447,18 +455,13 @@ class Cube:
         return self._reader.read(cursor, plan, fetch, self._version_of(query), query.branch, bounded=bounded)
 
     def _answer(self, plan: QueryPlan, reading: Reading[list[Row]], started: float) -> CellSet:
-        from app_framework.olap.cellset import CellSet, with_utc
+        from app_framework.olap.cellset import CellSet, read_rows
 
-        columns, rows = plan.columns, reading.rows
-        grouping = None
-        if reading.statement.grouped:
-            grouping = [bits for *_, bits in rows if isinstance(bits, int)]
-            rows = [row[:-1] for row in rows]
-        zoned = [position for position, column in enumerate(columns) if column.type == "timestamp[UTC]"]
+        rows, grouping = read_rows(plan.columns, reading.rows, grouped=reading.statement.grouped)
         return CellSet(
             self.name,
-            columns,
-            rows=with_utc(rows, zoned),
+            plan.columns,
+            rows=rows,
             grouping=grouping,
             versions={self.node: reading.version},
             elapsed_ms=_milliseconds_since(started),

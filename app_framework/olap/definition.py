@@ -123,6 +123,7 @@ class CubeDefinition:
     Args:
         refused: the measures that could not be read; a formula over one of them has no problem of its own.
         auto: whether levels and measures are derived from the base table, beside those that are declared.
+        flat: whether flat facts are kept: the rows with their members as numbers.
 
     >>> CubeDefinition.of("flights", base="flights", dimensions={"Carrier": ["carrier"]},
     ...                   measures={"flights": {"count": "*"}})
@@ -141,6 +142,7 @@ class CubeDefinition:
     refused: frozenset[str] = frozenset()
     auto: bool = False
     aggregates: AggregatesDefinition = AggregatesDefinition()
+    flat: bool = False
 
     @staticmethod
     def of(
@@ -152,13 +154,14 @@ class CubeDefinition:
         caption: str | None = None,
         description: str | None = None,
         aggregates: object = "auto",
+        facts: str = "rows",
     ) -> CubeDefinition:
         """Return a cube written in Python in the words of the YAML.
 
         Raises:
             ModelError: something in it has the wrong shape.
         """
-        return _read(name, base, dimensions, measures, caption, description, aggregates, auto=False)
+        return _read(name, base, dimensions, measures, caption, description, aggregates, facts, auto=False)
 
     @staticmethod
     def derive(
@@ -170,6 +173,7 @@ class CubeDefinition:
         caption: str | None = None,
         description: str | None = None,
         aggregates: object = "auto",
+        facts: str = "rows",
     ) -> CubeDefinition:
         """Return a cube whose levels and measures come from the columns of a table, to start from.
 
@@ -183,7 +187,7 @@ class CubeDefinition:
         <CubeDefinition 'sales' on sales: derived, 0 dimensions, 0 measures>
         """
         base = table if isinstance(table, str) else table.name
-        return _read(name, base, dimensions or {}, measures or {}, caption, description, aggregates, auto=True)
+        return _read(name, base, dimensions or {}, measures or {}, caption, description, aggregates, facts, auto=True)
 
     def __repr__(self) -> str:
         derived = "derived, " if self.auto else ""
@@ -201,6 +205,7 @@ def _read(
     caption: str | None,
     description: str | None,
     aggregates: object,
+    facts: str,
     *,
     auto: bool,
 ) -> CubeDefinition:
@@ -209,7 +214,7 @@ def _read(
 
     reader = ModelReader()
     document: dict[str, object] = {"dimensions": dimensions, "measures": measures, "caption": caption}
-    document |= {"description": description, "auto": auto, "aggregates": aggregates}
+    document |= {"description": description, "auto": auto, "aggregates": aggregates, "facts": facts}
     cube = reader.cube(name, document, base, ("cubes", name), ("cubes", name, "base"))
     if reader.problems or cube is None:
         raise ModelError(reader.problems)

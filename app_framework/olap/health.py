@@ -39,4 +39,7 @@ class AggregatesEndpoint(Endpoint):
 
 
 def _shown(cube: object) -> dict[str, object]:
-    return {**cube.aggregates.describe(), "tiles": cube.tiles.describe()} if isinstance(cube, Cube) else {}
+    if not isinstance(cube, Cube):
+        return {}
+    flat = {"facts": cube.flat.describe()} if cube.model.keeping.flat else {}
+    return {**cube.aggregates.describe(), "tiles": cube.tiles.describe(), **flat}

@@ -15,10 +15,17 @@ from app_framework.olap.measure import CalculatedMeasure, Measure
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Which aggregates are kept: chosen by what is asked, `automatic`, and in any case those of some levels."""
+    """What is kept so that questions need not read the rows of the base table.
+
+    Args:
+        automatic: whether aggregates are chosen by what is asked.
+        levels: the aggregates that are kept in any case.
+        flat: whether flat facts are kept.
+    """
 
     automatic: bool = True
     levels: tuple[tuple[Level, ...], ...] = ()
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

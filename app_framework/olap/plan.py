@@ -66,6 +66,11 @@ class QueryPlan:
         return (self.facts or {}).get(frame) or BaseRows(self.tree)
 
     @property
+    def of_rows(self) -> bool:
+        """Whether all cells are aggregated from single rows: no groups of them stand in their place."""
+        return all(facts.of_rows for facts in (self.facts or {}).values())
+
+    @property
     def formulas(self) -> tuple[FormulaMeasure, ...]:
         """The measures that are computed from aggregates."""
         return tuple(measure for measure in self.measures if isinstance(measure, FormulaMeasure))

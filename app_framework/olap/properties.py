@@ -79,7 +79,7 @@ _CUBE = {
         {"const": "auto"},
         _object({
             "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE),
-            "aggregates": _AGGREGATES, **_ABOUT,
+            "aggregates": _AGGREGATES, "facts": {"enum": ["rows", "flat"]}, **_ABOUT,
         }),
     ]
 }  # fmt: skip
@@ -122,11 +122,22 @@ class AggregatesProperties(ConfigProperties):
         default=_AGGREGATE_LIMITS.tile_bytes, ge=0, description="Memory of a cube's tiles, 0 for none."
     )
 
+    flat_rows: int = Field(default=_AGGREGATE_LIMITS.flat_rows, ge=1, description="Rows of flat facts.")
+    flat_memory: DataSize = Field(
+        default=_AGGREGATE_LIMITS.flat_bytes, ge=0, description="Memory of a cube's flat facts, as estimated."
+    )
+
     @property
     def limits(self) -> AggregateLimits:
         """The bounds that these properties set."""
         return AggregateLimits(
-            self.min_rows, self.max_share, self.max_rows, self.questions, tile_bytes=self.tile_memory
+            self.min_rows,
+            self.max_share,
+            self.max_rows,
+            self.questions,
+            tile_bytes=self.tile_memory,
+            flat_rows=self.flat_rows,
+            flat_bytes=self.flat_memory,
         )
 
 

@@ -19,7 +19,7 @@ from app_framework.olap.reading_dimensions import DimensionReader
 from app_framework.olap.reading_measures import MeasureReader
 from app_framework.olap.shapes import TEXTS, ShapeReader, lacks
 
-CUBE_KEYS = ("auto", "dimensions", "measures", "aggregates", *TEXTS)
+CUBE_KEYS = ("auto", "dimensions", "measures", "aggregates", "facts", *TEXTS)
 
 
 def read_model(
@@ -102,7 +102,14 @@ class ModelReader(ShapeReader):
             frozenset(name for name, measure in read.items() if measure is None),
             auto,
             self._aggregates(entries, (*path, "aggregates")),
+            self._flat(entries, (*path, "facts")),
         )
+
+    def _flat(self, entries: Mapping[str, object], path: ConfigurationPath) -> bool:
+        value = entries.get("facts", "rows")
+        if value not in ("rows", "flat"):
+            self.add(path, "INVALID_SHAPE", "`facts` is `rows` or `flat`.")
+        return value == "flat"
 
     def _aggregates(self, entries: Mapping[str, object], path: ConfigurationPath) -> AggregatesDefinition:
         value = entries.get("aggregates", "auto")

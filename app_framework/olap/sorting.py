@@ -24,13 +24,15 @@ def sort_key_columns(
     Args:
         levels: what is grouped by, with its name among the cells.
         expressions: the SQL of each.
-        facts: what is aggregated.
+        facts: what is aggregated; of some the keys come with the members when the cells are decoded.
         grouped: whether rows of totals stand among the cells.
     """
     columns = []
     for (name, level), sql in zip(levels, expressions, strict=True):
         if level.order.key:
-            value = f"min({facts.sort_key(level, sql)})"
+            if not (key := facts.sort_key(level, sql)):
+                continue
+            value = f"min({key})"
             value = f"CASE WHEN GROUPING({sql}) = 0 THEN {value} END" if grouped else value
             columns.append(f"{value} AS {quote(sort_key(name))}")
     return columns

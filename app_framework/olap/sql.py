@@ -101,7 +101,8 @@ class _Writer:
         if not plan.keys and not plan.aggregates:
             columns.append(f"count(*) AS {quote(ROWS)}")  # a formula over constants still has its one row
         source, conditions = self._source_of(frame)
-        return select_cells(columns, source, conditions, self._grouping_sets(keys) if keys else "")
+        cells = select_cells(columns, source, conditions, self._grouping_sets(keys) if keys else "")
+        return facts.decoded(plan.keys, cells)
 
     def _source_of(self, frame: Frame) -> tuple[str, list[str]]:
         """Write what a frame is aggregated from: only the tables that it reads itself."""

@@ -202,7 +202,8 @@ class StageWriter:
         columns.append(f"{grouping} AS {quote(GROUPING)}")
         group_by = ", ".join(keys) if details else _grouping_sets(keys, sets)
         source, conditions = self._source(frame)
-        self._cells_of[frame] = self._table("cells", select_cells(columns, source, conditions, group_by))
+        cells = facts.decoded(frame.keys, select_cells(columns, source, conditions, group_by))
+        self._cells_of[frame] = self._table("cells", cells)
         return self._cells_of[frame]
 
     def _aggregate(self, measure: AggregateMeasure, context: Sequence[Condition], facts: Facts) -> str:

@@ -1,7 +1,5 @@
 """Conditions as SQL: every value is bound, long lists as one array, so that a filter costs what a join costs."""
 
-# ruff: noqa: S608 - names are quoted, values are bound
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,6 @@ from app_framework.olap.dimension import Level
 from app_framework.olap.facts import Facts
 from app_framework.olap.filter import Between, In, NotIn, StartsWith
 from app_framework.olap.member import member_fits
-from app_framework.olap.ordering import NATURAL
 
 LIST_LONG = 20
 """From here on a list is bound as one array: 10,000 question marks take seconds, an array of them milliseconds."""
@@ -44,23 +41,24 @@ class ConditionWriter:
         if isinstance(condition, Slice):
             return self.write(condition.default)
         if isinstance(condition, FirstMember):
-            return self._first_member(condition.level)
+            return self._facts.first(condition.level)
         if isinstance(condition, AnyPath):
             return self._any_path(condition)
         return self._predicate(condition)
 
     def _predicate(self, predicate: Predicate) -> str:
-        level, filter_, sql = predicate.level, predicate.filter, self._facts.level(predicate.level)
+        level, filter_ = predicate.level, predicate.filter
         if isinstance(filter_, In):
             return self._in(level, filter_.members)
         if isinstance(filter_, NotIn):
-            return self._not_in(level, filter_.members)
+            return self._facts.among(level, self._not_in(level, filter_.members))
         if isinstance(filter_, StartsWith):
-            return f"starts_with({sql}, {self._bind(filter_.prefix)})"
-        return self._between(level, filter_)
+            begins = f"starts_with({self._facts.member(level)}, {self._bind(filter_.prefix)})"
+            return self._facts.among(level, begins)
+        return self._facts.among(level, self._between(level, filter_))
 
     def _in(self, level: Level, members: Sequence[object]) -> str:
-        possible, sql = list(_possible(level.type, members)), self._facts.level(level)
+        possible, sql = list(_possible(level.type, members)), self._facts.member(level)
         parts = []
         if len(possible) == 1:
             parts.append(f"{sql} = {self._bind(possible[0])}")
@@ -68,12 +66,12 @@ class ConditionWriter:
             parts.append(f"{sql} IN ({self._list(level.type, possible)})")
         if None in members:
             parts.append(f"{sql} IS NULL")
-        if len(parts) == 2:
-            return f"({' OR '.join(parts)})"
-        return parts[0] if parts else "false"
+        if not parts:
+            return "false"
+        return self._facts.among(level, f"({' OR '.join(parts)})" if len(parts) == 2 else parts[0])
 
     def _not_in(self, level: Level, members: Sequence[object]) -> str:
-        possible, sql = list(_possible(level.type, members)), self._facts.level(level)
+        possible, sql = list(_possible(level.type, members)), self._facts.member(level)
         listed = f"{sql} NOT IN ({self._list(level.type, possible)})" if possible else "true"
         if None in members:
             return f"({listed} AND {sql} IS NOT NULL)"
@@ -85,7 +83,7 @@ class ConditionWriter:
         return f"SELECT {self._array(kind, members)}"
 
     def _between(self, level: Level, bounds: Between) -> str:
-        parts, sql = [], self._facts.level(level)
+        parts, sql = [], self._facts.member(level)
         if bounds.low is not None:
             parts.append(f"{sql} >= {self._bind(_clamped(level.type, bounds.low))}")
         if bounds.high is not None:
@@ -113,17 +111,7 @@ class ConditionWriter:
             f"{self._array(level.type, members)} AS m{i}"
             for i, (level, members) in enumerate(zip(levels, columns, strict=True))
         ]
-        own = map(self._facts.level, levels)
-        same = " AND ".join(f"paths.m{i} IS NOT DISTINCT FROM {sql}" for i, sql in enumerate(own))
-        return f"EXISTS (SELECT 1 FROM (SELECT {', '.join(arrays)}) AS paths WHERE {same})"
-
-    def _first_member(self, level: Level) -> str:
-        order, sql = level.order, self._facts.level(level)
-        source = self._facts.source(level.joins | order.joins).replace("\n", " ")
-        if order == NATURAL:
-            return f"{sql} IS NOT DISTINCT FROM (SELECT min({sql}) FROM {source})"
-        terms = ", ".join(order.terms(sql, self._facts.sort_key(level, sql)))
-        return f"{sql} IS NOT DISTINCT FROM (SELECT {sql} FROM {source} ORDER BY {terms} LIMIT 1)"
+        return self._facts.under(levels, f"SELECT {', '.join(arrays)}")
 
     def _bind(self, value: object) -> str:
         self.parameters.append(_bindable(value))

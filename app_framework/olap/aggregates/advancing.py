@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from app_framework.database.history import TableChanges, rows_lost, rows_since
 from app_framework.database.sql import names, quote
@@ -22,8 +23,20 @@ from app_framework.olap.join import JoinTree
 TOUCHED = quote("#touched")
 
 
+class OfOneVersion(Protocol):
+    """What was made of the rows of one version: an aggregate, for example."""
+
+    @property
+    def version(self) -> int:
+        """The version."""
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables that it is made of, the base left out."""
+
+
 class Step(Enum):
-    """What lies between an aggregate and a version."""
+    """What lies between what was made of rows and a version."""
 
     NONE = "the aggregate is of that version"
     MERGE = "rows came"
@@ -43,29 +56,29 @@ class Step(Enum):
 
 
 def step_to(
-    version: int, aggregate: Aggregate, base: str, changes: Callable[[str], TableChanges], oldest: int = 0
+    version: int, made: OfOneVersion, base: str, changes: Callable[[str], TableChanges], oldest: int = 0
 ) -> Step:
-    """Return what lies between an aggregate and a version of master.
+    """Return what lies between an aggregate, or what else was made of rows, and a version of master.
 
     Args:
         version: where to.
-        aggregate: from where.
+        made: from where.
         base: the base table of its cube.
         changes: what commits did to a table, those included that nobody sees yet.
         oldest: the oldest version that is kept.
     """
-    if aggregate.version >= version:
-        return Step.NONE if aggregate.version == version else Step.BACK
-    if any(changes(table).last > aggregate.version for table in aggregate.tables):
+    if made.version >= version:
+        return Step.NONE if made.version == version else Step.BACK
+    if any(changes(table).last > made.version for table in made.tables):
         return Step.REBUILD
     came = changes(base)
-    if came.last <= aggregate.version:
+    if came.last <= made.version:
         return Step.NONE
     if came.last > version:
         return Step.BACK  # whether others came before it is not known here
-    if came.removed <= aggregate.version:
+    if came.removed <= made.version:
         return Step.MERGE
-    return Step.RENEW if aggregate.version >= oldest else Step.REBUILD
+    return Step.RENEW if made.version >= oldest else Step.REBUILD
 
 
 def groups_later(aggregate: Aggregate, tree: JoinTree) -> str:

@@ -13,7 +13,7 @@ from app_framework.olap.aggregates.parts import ROWS, Part, parts_of
 from app_framework.olap.aggregation import Argument
 from app_framework.olap.cells import key_expressions
 from app_framework.olap.dimension import Level
-from app_framework.olap.facts import BaseRows
+from app_framework.olap.facts import BaseRows, Facts
 from app_framework.olap.frames import Key
 from app_framework.olap.join import JoinTree, Path
 from app_framework.olap.measure import AggregateMeasure
@@ -23,7 +23,7 @@ KEPT = "kept"
 """What an aggregate is called in a statement."""
 
 
-class AggregateRows:
+class AggregateRows(Facts):
     """The groups of an aggregate, in the place of the rows that they were made of.
 
     Args:
@@ -31,6 +31,8 @@ class AggregateRows:
         later: the SQL of the groups of rows that came after it was made, nothing where there are none.
         renewed: the SQL of its groups with what came and without what left, where rows did; exact numbers only.
     """
+
+    of_rows = False
 
     def __init__(self, aggregate: Aggregate, later: str = "", renewed: str = "") -> None:
         self.aggregate = aggregate
