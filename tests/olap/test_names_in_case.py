@@ -71,3 +71,18 @@ def test_names_as_they_are_written_may_differ_in_case_as_well(cube: Cube) -> Non
 def test_one_level_twice_is_refused(cube: Cube) -> None:
     with pytest.raises(QueryError, match=r"levels\[1\]: 'B.X' and 'X' are the same level"):
         cube.plan(CubeQuery(measures=["n"], levels=["X", "B.X"]))
+
+
+def test_a_level_that_is_called_as_a_measure_of_the_answer_is_refused() -> None:
+    """Where two levels share a name, each is called as it is written; then a measure may be called so too."""
+    dimensions = {"A": {"levels": {"x": "letter"}}, "B": {"levels": {"x": "word"}}}
+    measures = {"rows": {"count": "*"}, "a.X": {"sum": "n"}}
+    columns = {"letter": "varchar", "word": "varchar", "n": "integer"}
+    with Database.open(tables=[Table("t", columns=columns)]) as database:
+        cube = Cube.of(CubeDefinition.of("c", base="t", dimensions=dimensions, measures=measures), database)
+        plan = cube.plan(CubeQuery(measures=["rows"], levels=["A.x", "B.x"]))
+        assert [key.shown for key in plan.keys] == ["A.x", "B.x"]
+        with pytest.raises(
+            QueryError, match=r"'A\.x' is a level and a measure of the answer; name the level 'A\.A\.x'"
+        ):
+            cube.plan(CubeQuery(measures=["a.X"], levels=["A.x", "B.x"]))
