@@ -26,6 +26,7 @@ from app_framework.database.errors import (
 )
 from app_framework.database.rows import ArrowBatch, ArrowTable, Row
 from app_framework.database.schema import Column
+from app_framework.database.sql import quote
 
 SyntaxTree = dict[str, object]
 MEMORY = ":memory:"
@@ -152,6 +153,30 @@ class Cursor:
             if batch is None:
                 return
             yield batch
+
+    def append(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add rows to a table as a prepared INSERT would, which takes much longer.
+
+        Args:
+            table: the table, as SQL.
+            columns: the names of the columns that the rows have; the others get their defaults.
+            rows: in their order.
+        """
+        with _translated(self._path):
+            appender = self._connection.appender(table, columns=list(columns))
+            try:
+                appender.append_rows(rows)
+                appender.flush()
+            except BaseException:
+                appender.clear()
+                raise
+
+    def columns_of(self, name: str) -> tuple[Column, ...]:
+        """Return the columns of a table, or of what is offered as one, without a statement."""
+        with _translated(self._path):
+            relation = self._connection.sql(f"FROM {quote(name)}")
+            found = zip(relation.columns, relation.types, strict=True)
+            return tuple(Column(column, DataType.of_engine(str(kind))) for column, kind in found)
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns a query would have, without running it."""
