@@ -81,15 +81,14 @@ class Overlay:
     def take_out(self, table: TableSchema, condition: Condition) -> int:
         """Take rows out of the branch and return how many."""
         bound, where = tuple(condition.parameters), f"AS {quote(table.name)} WHERE {condition.sql}"
-        left_out = self._cursor.rows(
+        left_out = self._cursor.count(
             f"INSERT INTO {self._left_out(table)} SELECT {quote(ID)} FROM {self._kept(table)} {where}", bound
         )
-        deleted = self._cursor.rows(f"DELETE FROM {self._added(table)} {where}", bound)
-        return sum(rows[0][0] for rows in (left_out, deleted) if isinstance(rows[0][0], int))
+        return left_out + self._cursor.count(f"DELETE FROM {self._added(table)} {where}", bound)
 
     def put_in(self, table: TableSchema, batch: str) -> int:
         """Add the rows of a batch, in their order, and return how many."""
-        return inserted(self._cursor, f"INSERT INTO {self._added(table)} SELECT {names(table.columns)} FROM {batch}")
+        return self._cursor.count(f"INSERT INTO {self._added(table)} SELECT {names(table.columns)} FROM {batch}")
 
     def append(self, table: TableSchema, rows: Sequence[tuple[Bound, ...]]) -> None:
         """Add rows, in their order."""
@@ -106,11 +105,10 @@ class Overlay:
             table = self._tables[name]
             columns = names(table.columns)
             chosen = f"{quote(ID)} IN (SELECT {quote(ID)} FROM {self._left_out(table)})"
-            removed = close_rows(self._cursor, table, chosen, (), version)
-            added = inserted(
-                self._cursor,
+            removed = close_rows(self._cursor, table, chosen, (), version, brought=False)
+            added = self._cursor.count(
                 f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
-                f" SELECT {columns}, {version} FROM {self._added(table)} ORDER BY rowid",
+                f" SELECT {columns}, {version} FROM {self._added(table)} ORDER BY rowid"
             )
             effects[name] = Effect(added, removed)
         self.remove()
@@ -151,6 +149,7 @@ class Trunk:
         self._cursor = cursor
         self._version = version
         self._remembering = remembering
+        self._brought: set[str] = set()
 
     def source(self, table: TableSchema) -> str:
         """Return the rows of a table, as SQL."""
@@ -164,26 +163,22 @@ class Trunk:
 
     def take_out(self, table: TableSchema, condition: Condition) -> int:
         """Take rows out and return how many."""
-        return close_rows(self._cursor, table, condition.sql, tuple(condition.parameters), self._version)
+        bound, brought = tuple(condition.parameters), table.name in self._brought
+        return close_rows(self._cursor, table, condition.sql, bound, self._version, brought=brought)
 
     def put_in(self, table: TableSchema, batch: str) -> int:
         """Add the rows of a batch, in their order, and return how many."""
         columns = names(table.columns)
-        return inserted(
-            self._cursor,
-            f"INSERT INTO {held(table)} ({columns}, {quote(FROM)}) SELECT {columns}, {self._version} FROM {batch}",
+        self._brought.add(table.name)
+        return self._cursor.count(
+            f"INSERT INTO {held(table)} ({columns}, {quote(FROM)}) SELECT {columns}, {self._version} FROM {batch}"
         )
 
     def append(self, table: TableSchema, rows: Sequence[tuple[Bound, ...]]) -> None:
         """Add rows, in their order."""
         version = (self._version,)
+        self._brought.add(table.name)
         self._cursor.append(held(table), [*table.columns, FROM], [row + version for row in rows])
-
-
-def inserted(cursor: Cursor, sql: str) -> int:
-    """Insert what a statement says and return how many rows that were; they keep the order of what they come from."""
-    count = cursor.rows(sql)[0][0]
-    return count if isinstance(count, int) else 0
 
 
 def is_branch_name(name: str) -> bool:

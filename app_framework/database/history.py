@@ -123,16 +123,30 @@ def forget(cursor: Cursor, name: str) -> None:
     cursor.execute(f"DROP TABLE {META}.{quote(PREFIX + name)}")
 
 
-def close_rows(cursor: Cursor, table: TableSchema, condition: str, parameters: tuple[object, ...], version: int) -> int:
-    """Take rows out of today and keep them for the versions before `version`; return how many."""
+def close_rows(
+    cursor: Cursor,
+    table: TableSchema,
+    condition: str,
+    parameters: tuple[object, ...],
+    version: int,
+    *,
+    brought: bool,
+) -> int:
+    """Take rows out of today and keep them for the versions before `version`; return how many.
+
+    Args:
+        cursor: inside the transaction of a commit.
+        table: the table, which remembers.
+        condition: which rows, as SQL.
+        parameters: of the condition.
+        version: the version that begins.
+        brought: whether the same commit brought rows of the table.
+    """
     source = f"FROM {held(table)} AS {quote(table.name)} WHERE {condition}"
     # A row that the same commit brought was in no version.
-    cursor.execute(
-        f"INSERT INTO {past(table)} SELECT *, {version} {source} AND {quote(FROM)} IS DISTINCT FROM {version}",
-        parameters,
-    )
-    deleted = cursor.rows(f"DELETE {source}", parameters)[0][0]
-    return deleted if isinstance(deleted, int) else 0
+    earlier = f"{source} AND {quote(FROM)} IS DISTINCT FROM {version}"
+    kept = cursor.count(f"INSERT INTO {past(table)} SELECT *, {version} {earlier}", parameters)
+    return cursor.count(f"DELETE {source}", parameters) if kept or brought else 0
 
 
 def compact(cursor: Cursor, table: TableSchema, oldest: int, bases: Sequence[int]) -> None:

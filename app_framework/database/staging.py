@@ -99,8 +99,7 @@ class Staging:
         for problems in self._checks():
             self._leave_out(problems, BATCH)
             self._refuse()
-        found = self._cursor.rows(f"SELECT count(*) FROM {BATCH}")[0][0]
-        return found if isinstance(found, int) else 0
+        return self._cursor.count(f"SELECT count(*) FROM {BATCH}")
 
     def clear(self) -> None:
         """Remove the tables."""
@@ -305,7 +304,7 @@ class _RowReader:
         self._known = columns.keys()
 
     def read_all(self, numbered: Sequence[tuple[int, object]]) -> list[tuple[Bound, ...]] | None:
-        """Return the rows, each behind its number, as `read` would, but a column at a time; None when not all are good."""
+        """Return the rows behind their numbers, read a column at a time; None when `read` would find a problem."""
         numbers, rows = zip(*numbered, strict=True)
         if set(map(type, rows)) != {dict}:
             return None
