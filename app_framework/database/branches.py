@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from app_framework.database.changes import Condition
-from app_framework.database.history import FROM, ID, DataView, Effect, close_rows, held, remember, remembering, rows_at
+from app_framework.database.history import (
+    FROM,
+    ID,
+    DataView,
+    Effect,
+    close_rows,
+    held,
+    number_rows,
+    remember,
+    remembering,
+    rows_at,
+)
 from app_framework.database.schema import TableSchema
 from app_framework.database.sql import names, quote
 from app_framework.database.values import Bound
@@ -73,6 +84,7 @@ class Overlay:
             remember(self._cursor, table)
             known.add(table.name)
         if table.name not in self._written:
+            number_rows(self._cursor, table)
             columns = names(table.columns)
             self._cursor.execute(f"CREATE TABLE {self._added(table)} AS SELECT {columns} FROM {held(table)} LIMIT 0")
             self._cursor.execute(f"CREATE TABLE {self._left_out(table)} ({quote(ID)} BIGINT)")

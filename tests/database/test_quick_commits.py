@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app_framework.database import BadRow, Condition, Database, DatabaseLimits, Delete, Insert, InvalidRowsError, Table
+from app_framework.database import (
+    BadRow,
+    Condition,
+    Database,
+    DatabaseLimits,
+    Delete,
+    Insert,
+    InvalidRowsError,
+    Source,
+    Table,
+)
 from app_framework.database.datatype import DataType
 from app_framework.database.duckdb import Cursor
 from app_framework.database.errors import BranchConflictError
@@ -245,3 +255,19 @@ def test_a_problem_of_a_later_row_leaves_nothing_of_those_before_it(tmp_path: Pa
         commit = database.commit([Insert("plain", [*rows, {"n": "x"}])], on_error="reject")
         assert (commit.rows, commit.rejected) == ((10_001,), 1)
         assert database.query("SELECT count(*), sum(n) FROM plain") == [(10_001, sum(range(10_001)))]
+
+
+def test_equal_rows_of_a_source_are_told_apart_once_a_branch_changes_their_table(tmp_path: Path) -> None:
+    """They have no numbers before that; those that left master meanwhile get theirs too."""
+    (tmp_path / "plain.csv").write_text("n,x\n1,a\n1,a\n2,b\n2,b\n")
+    plain = Table("plain", columns=PLAIN.columns, source=Source.of(csv=tmp_path / "plain.csv"))
+    with Database.open(tables=[plain]) as database:
+        base = database.commit([Insert("plain", [{"n": 1, "x": "a"}])]).version
+        database.create_branch("b").result()
+        database.commit([Delete("plain", Condition("n = 2"))])
+        database.commit([Delete("plain", Condition("n = 1")), Insert("plain", [{"n": 3}])], branch="b")
+        assert rows_at(database, None, "plain", "b") == [(2, "b"), (2, "b"), (3, None)]
+        assert rows_at(database, base, "plain") == [(1, "a")] * 3 + [(2, "b")] * 2
+        numbers = database.query('SELECT "#id" FROM "#plain" UNION ALL SELECT "#id" FROM _app_framework."#plain"')
+        assert len(set(numbers)) == 5
+        assert (None,) not in numbers
