@@ -4,13 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from app_framework.database.changes import Condition
-from app_framework.database.history import FROM, ID, DataView, Effect, close_rows, held, remember, remembering, rows_at
+from app_framework.database.history import (
+    FROM,
+    ID,
+    DataView,
+    Effect,
+    close_rows,
+    held,
+    number_rows,
+    remember,
+    remembering,
+    rows_at,
+)
 from app_framework.database.schema import TableSchema
 from app_framework.database.sql import names, quote
+from app_framework.database.values import Bound
 from app_framework.database.version import META, Branch
 
 if TYPE_CHECKING:
@@ -31,12 +43,20 @@ class Overlay:
         cursor: inside a transaction.
         branch: the branch.
         tables: all tables.
+        remembering: the names of those that were written to; who changes them knows, whoever reads asks.
     """
 
-    def __init__(self, cursor: Cursor, branch: Branch, tables: Mapping[str, TableSchema]) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        branch: Branch,
+        tables: Mapping[str, TableSchema],
+        remembering: set[str] | None = None,
+    ) -> None:
         self.branch = branch
         self._cursor = cursor
         self._tables = tables
+        self._remembering = remembering
         rows = cursor.rows(
             "SELECT table_name FROM duckdb_tables() WHERE schema_name = ? AND starts_with(table_name, ?)",
             [META, f"{_ADDED}{branch.name}{_ADDED}"],
@@ -59,9 +79,12 @@ class Overlay:
 
     def prepare(self, table: TableSchema) -> None:
         """Make place for changes of a table."""
-        if table.name not in remembering(self._cursor):
+        known = set(remembering(self._cursor)) if self._remembering is None else self._remembering
+        if table.name not in known:
             remember(self._cursor, table)
+            known.add(table.name)
         if table.name not in self._written:
+            number_rows(self._cursor, table)
             columns = names(table.columns)
             self._cursor.execute(f"CREATE TABLE {self._added(table)} AS SELECT {columns} FROM {held(table)} LIMIT 0")
             self._cursor.execute(f"CREATE TABLE {self._left_out(table)} ({quote(ID)} BIGINT)")
@@ -70,16 +93,18 @@ class Overlay:
     def take_out(self, table: TableSchema, condition: Condition) -> int:
         """Take rows out of the branch and return how many."""
         bound, where = tuple(condition.parameters), f"AS {quote(table.name)} WHERE {condition.sql}"
-        left_out = self._cursor.rows(
+        left_out = self._cursor.count(
             f"INSERT INTO {self._left_out(table)} SELECT {quote(ID)} FROM {self._kept(table)} {where}", bound
         )
-        deleted = self._cursor.rows(f"DELETE FROM {self._added(table)} {where}", bound)
-        return sum(rows[0][0] for rows in (left_out, deleted) if isinstance(rows[0][0], int))
+        return left_out + self._cursor.count(f"DELETE FROM {self._added(table)} {where}", bound)
 
-    def put_in(self, table: TableSchema, batch: str, row: str) -> None:
-        """Add the rows of a batch, in their order."""
-        columns = names(table.columns)
-        self._cursor.execute(f"INSERT INTO {self._added(table)} SELECT {columns} FROM {batch} ORDER BY {row}")
+    def put_in(self, table: TableSchema, batch: str) -> int:
+        """Add the rows of a batch, in their order, and return how many."""
+        return self._cursor.count(f"INSERT INTO {self._added(table)} SELECT {names(table.columns)} FROM {batch}")
+
+    def append(self, table: TableSchema, rows: Sequence[tuple[Bound, ...]]) -> None:
+        """Add rows, in their order."""
+        self._cursor.append(self._added(table), [*table.columns], rows)
 
     def apply(self, version: int) -> dict[str, Effect]:
         """Make master what the branch is, in a version that begins; the branch has nothing of its own afterwards.
@@ -92,12 +117,12 @@ class Overlay:
             table = self._tables[name]
             columns = names(table.columns)
             chosen = f"{quote(ID)} IN (SELECT {quote(ID)} FROM {self._left_out(table)})"
-            removed = close_rows(self._cursor, table, chosen, (), version)
-            added = self._cursor.rows(
+            removed = close_rows(self._cursor, table, chosen, (), version, brought=False)
+            added = self._cursor.count(
                 f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
                 f" SELECT {columns}, {version} FROM {self._added(table)} ORDER BY rowid"
-            )[0][0]
-            effects[name] = Effect(added if isinstance(added, int) else 0, removed)
+            )
+            effects[name] = Effect(added, removed)
         self.remove()
         return effects
 
@@ -129,12 +154,14 @@ class Trunk:
     Args:
         cursor: inside a transaction.
         version: the version that begins.
+        remembering: the names of the tables that were written to; what is written to now becomes one of them.
     """
 
-    def __init__(self, cursor: Cursor, version: int) -> None:
+    def __init__(self, cursor: Cursor, version: int, remembering: set[str]) -> None:
         self._cursor = cursor
         self._version = version
-        self._remembering = set(remembering(cursor))
+        self._remembering = remembering
+        self._brought: set[str] = set()
 
     def source(self, table: TableSchema) -> str:
         """Return the rows of a table, as SQL."""
@@ -148,15 +175,22 @@ class Trunk:
 
     def take_out(self, table: TableSchema, condition: Condition) -> int:
         """Take rows out and return how many."""
-        return close_rows(self._cursor, table, condition.sql, tuple(condition.parameters), self._version)
+        bound, brought = tuple(condition.parameters), table.name in self._brought
+        return close_rows(self._cursor, table, condition.sql, bound, self._version, brought=brought)
 
-    def put_in(self, table: TableSchema, batch: str, row: str) -> None:
-        """Add the rows of a batch, in their order."""
+    def put_in(self, table: TableSchema, batch: str) -> int:
+        """Add the rows of a batch, in their order, and return how many."""
         columns = names(table.columns)
-        self._cursor.execute(
-            f"INSERT INTO {held(table)} ({columns}, {quote(FROM)})"
-            f" SELECT {columns}, {self._version} FROM {batch} ORDER BY {row}"
+        self._brought.add(table.name)
+        return self._cursor.count(
+            f"INSERT INTO {held(table)} ({columns}, {quote(FROM)}) SELECT {columns}, {self._version} FROM {batch}"
         )
+
+    def append(self, table: TableSchema, rows: Sequence[tuple[Bound, ...]]) -> None:
+        """Add rows, in their order."""
+        version = (self._version,)
+        self._brought.add(table.name)
+        self._cursor.append(held(table), [*table.columns, FROM], [row + version for row in rows])
 
 
 def is_branch_name(name: str) -> bool:

@@ -26,12 +26,15 @@ from app_framework.database.errors import (
 )
 from app_framework.database.rows import ArrowBatch, ArrowTable, Row
 from app_framework.database.schema import Column
+from app_framework.database.sql import quote
 
 SyntaxTree = dict[str, object]
 MEMORY = ":memory:"
 FETCHED_AT_ONCE = 4_096
 """Rows that become Python values in one go: some five milliseconds."""
 ROLLBACKS_MAX = 5
+CHECKPOINT_THRESHOLD = "256MB"
+"""How long the log of a file may become before it is written into the tables: it is read again after a crash."""
 
 
 class Engine:
@@ -61,6 +64,9 @@ class Engine:
         if path == MEMORY:
             config["temp_directory"] = _spill_directory()
         else:
+            # A commit that is followed by a checkpoint waits for it: with the engine's 16 MB that is every twentieth of
+            # ten thousand rows. What was committed is in the log and on the disk either way.
+            config["checkpoint_threshold"] = CHECKPOINT_THRESHOLD
             # Connections of one process share an open file unless their settings differ; those of two engines do.
             config["custom_user_agent"] = f"app-framework-{uuid.uuid4().hex}"
         with _translated(path):
@@ -101,6 +107,11 @@ class Cursor:
         """Run a statement for its effect."""
         with _translated(self._path):
             self._connection.execute(sql, parameters).fetchall()
+
+    def count(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement that changes rows, or a query for one number, and return how many."""
+        number = self.rows(sql, parameters)[0][0]
+        return number if isinstance(number, int) else 0
 
     def rows(self, sql: str, parameters: Sequence[object] = (), rows_max: int | None = None) -> list[Row]:
         """Return all rows of a query.
@@ -152,6 +163,30 @@ class Cursor:
             if batch is None:
                 return
             yield batch
+
+    def append(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Add rows to a table as a prepared INSERT would, which takes much longer.
+
+        Args:
+            table: the table, as SQL.
+            columns: the names of the columns that the rows have; the others get their defaults.
+            rows: in their order.
+        """
+        with _translated(self._path):
+            appender = self._connection.appender(table, columns=list(columns))
+            try:
+                appender.append_rows(rows)
+                appender.flush()
+            except BaseException:
+                appender.clear()
+                raise
+
+    def columns_of(self, name: str) -> tuple[Column, ...]:
+        """Return the columns of a table, or of what is offered as one, without a statement."""
+        with _translated(self._path):
+            relation = self._connection.sql(f"FROM {quote(name)}")
+            found = zip(relation.columns, relation.types, strict=True)
+            return tuple(Column(column, DataType.of_engine(str(kind))) for column, kind in found)
 
     def describe(self, sql: str) -> tuple[Column, ...]:
         """Return the columns a query would have, without running it."""

@@ -24,7 +24,9 @@ FROM, TO = "#from", "#to"
 """The versions a row is in: from the one, null being since the table was loaded, to before the other."""
 
 ID = "#id"
-"""What tells rows apart that are equal, so that a branch can leave one of them out."""
+"""What tells rows apart that are equal, so that a branch can leave one of them out.
+
+Rows that were loaded from a source have none before the first branch changes their table."""
 
 HIDDEN = (FROM, TO, ID)
 PREFIX = "#"
@@ -111,9 +113,17 @@ def remember(cursor: Cursor, table: TableSchema) -> None:
     columns = names(table.columns)
     cursor.execute(f"ALTER TABLE {quote(table.name)} RENAME TO {held(table)}")
     cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(FROM)} BIGINT")
-    cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(ID)} BIGINT DEFAULT nextval('{META}.rows')")
+    # The rows that are there get their ids when a branch needs them: it takes time, and most tables have no branch.
+    cursor.execute(f"ALTER TABLE {held(table)} ADD COLUMN {quote(ID)} BIGINT")
+    cursor.execute(f"ALTER TABLE {held(table)} ALTER COLUMN {quote(ID)} SET DEFAULT nextval('{META}.rows')")
     cursor.execute(f"CREATE TABLE {past(table)} AS SELECT *, 0::BIGINT AS {quote(TO)} FROM {held(table)} LIMIT 0")
     cursor.execute(f"CREATE VIEW {quote(table.name)} AS SELECT {columns} FROM {held(table)}")
+
+
+def number_rows(cursor: Cursor, table: TableSchema) -> None:
+    """Give an id to the rows of a table that have none yet: those that were loaded, and left since maybe."""
+    for name in (held(table), past(table)):
+        cursor.execute(f"UPDATE {name} SET {quote(ID)} = nextval('{META}.rows') WHERE {quote(ID)} IS NULL")
 
 
 def forget(cursor: Cursor, name: str) -> None:
@@ -123,16 +133,30 @@ def forget(cursor: Cursor, name: str) -> None:
     cursor.execute(f"DROP TABLE {META}.{quote(PREFIX + name)}")
 
 
-def close_rows(cursor: Cursor, table: TableSchema, condition: str, parameters: tuple[object, ...], version: int) -> int:
-    """Take rows out of today and keep them for the versions before `version`; return how many."""
+def close_rows(
+    cursor: Cursor,
+    table: TableSchema,
+    condition: str,
+    parameters: tuple[object, ...],
+    version: int,
+    *,
+    brought: bool,
+) -> int:
+    """Take rows out of today and keep them for the versions before `version`; return how many.
+
+    Args:
+        cursor: inside the transaction of a commit.
+        table: the table, which remembers.
+        condition: which rows, as SQL.
+        parameters: of the condition.
+        version: the version that begins.
+        brought: whether the same commit brought rows of the table.
+    """
     source = f"FROM {held(table)} AS {quote(table.name)} WHERE {condition}"
     # A row that the same commit brought was in no version.
-    cursor.execute(
-        f"INSERT INTO {past(table)} SELECT *, {version} {source} AND {quote(FROM)} IS DISTINCT FROM {version}",
-        parameters,
-    )
-    deleted = cursor.rows(f"DELETE {source}", parameters)[0][0]
-    return deleted if isinstance(deleted, int) else 0
+    earlier = f"{source} AND {quote(FROM)} IS DISTINCT FROM {version}"
+    kept = cursor.count(f"INSERT INTO {past(table)} SELECT *, {version} {earlier}", parameters)
+    return cursor.count(f"DELETE {source}", parameters) if kept or brought else 0
 
 
 def compact(cursor: Cursor, table: TableSchema, oldest: int, bases: Sequence[int]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from app_framework.database.changes import ArrowStream, BadRow, IncomingRow, Insert
 from app_framework.database.columns import ColumnMatch, is_arrow
@@ -14,7 +14,7 @@ from app_framework.database.errors import EngineError, InvalidRowsError, RowProb
 from app_framework.database.rejects import RejectedRow
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.sql import names, quote
-from app_framework.database.values import Bound, ValueRefusedError, value_reader
+from app_framework.database.values import Bound, ValueRefusedError, column_reader, value_reader
 from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
@@ -25,24 +25,40 @@ BATCH = '"#batch"'
 
 INCOMING = '"#incoming"'
 STREAM = "#stream"
-ROW = '"#row"'
+ROW_NAME = "#row"
+ROW = f'"{ROW_NAME}"'
 CHUNK_ROWS = 10_000
 PROBLEMS_MAX = 20
 """So many problems are told at once."""
 
 
+class Place(Protocol):
+    """Where rows go in the end."""
+
+    def put_in(self, table: TableSchema, batch: str) -> int:
+        """Add the rows of a batch, in their order, and return how many."""
+
+    def append(self, table: TableSchema, rows: Sequence[tuple[Bound, ...]]) -> None:
+        """Add rows, in their order."""
+
+
 class Staging:
     """The rows of one insert, in a temporary table of the writer's cursor.
+
+    Where each row says for itself whether it is good, they are not laid beside the table but into it: a problem that
+    shows later ends the transaction.
 
     Args:
         cursor: the writer's.
         table: where the rows shall go.
         references: those that point to this table.
         source: the rows that are in the table, as SQL.
+        place: where they go then.
         rejected_max: how many rows with problems are left out and kept as `rejected`; None when one refuses all.
 
     Attributes:
         rejected: the rows that were left out.
+        direct: whether the rows are where they go, and not in the batch.
     """
 
     def __init__(
@@ -51,14 +67,18 @@ class Staging:
         table: TableSchema,
         references: Sequence[Reference],
         source: str,
+        place: Place,
         *,
         rejected_max: int | None,
     ) -> None:
         self.rejected: list[RejectedRow] = []
         self._cursor = cursor
         self._table = table
-        self._references = references
+        self._references = [each for each in references if set(each.target_columns) != set(table.key)]
+        self.direct = not table.key and not self._references
         self._source = source
+        self._place = place
+        self._made: list[str] = []
         self._reject = rejected_max is not None
         self._rejected_max = rejected_max or 0
         self._problems: list[RowProblem] = []
@@ -70,67 +90,93 @@ class Staging:
             InvalidRowsError: some are not, and they refuse all.
         """
         if is_arrow(insert.rows):
-            self._fill_columns(insert.rows)
+            count = self._fill_columns(insert.rows)
         else:
-            self._fill_rows(cast("Iterable[IncomingRow]", insert.rows), texts=insert.texts)
+            count = self._fill_rows(cast("Iterable[IncomingRow]", insert.rows), texts=insert.texts)
         self._refuse()
+        if self.direct:
+            return count
         for problems in self._checks():
             self._leave_out(problems, BATCH)
             self._refuse()
-        count = self._cursor.rows(f"SELECT count(*) FROM {BATCH}")[0][0]
-        return count if isinstance(count, int) else 0
+        return self._cursor.count(f"SELECT count(*) FROM {BATCH}")
 
     def clear(self) -> None:
         """Remove the tables."""
-        for name in (BATCH, INCOMING):
+        for name in self._made:
             self._cursor.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
-    def _fill_rows(self, rows: Iterable[IncomingRow], *, texts: bool) -> None:
-        columns = self._table.columns
-        declared = ", ".join(f"{quote(name)} {column.type.sql}" for name, column in columns.items())
-        self._cursor.execute(f"CREATE TEMP TABLE {BATCH} ({ROW} BIGINT, {declared})")
+    def _make(self, name: str, content: str) -> None:
+        self._made.append(name)
+        self._cursor.execute(f"CREATE TEMP TABLE {name} {content}")
+
+    def _fill_rows(self, rows: Iterable[IncomingRow], *, texts: bool) -> int:
+        columns, count = self._table.columns, 0
+        if not self.direct:
+            declared = ", ".join(f"{quote(name)} {column.type.sql}" for name, column in columns.items())
+            self._make(BATCH, f"({ROW} BIGINT, {declared})")
         reader = _RowReader(self._table, texts=texts)
         numbered = enumerate(rows, 1)
         while chunk := list(islice(numbered, CHUNK_ROWS)):
             self._cursor.check_wanted()
-            good: list[tuple[Bound, ...]] = []
-            for number, row in chunk:
-                values, problems = reader.read(number, row)
-                if problems:
-                    self._leave_row_out(number, row, problems)
-                    if not self._reject and len(self._problems) >= PROBLEMS_MAX:
-                        return
-                else:
-                    good.append((number, *values))
+            good = reader.read_all(chunk)
+            if good is None:
+                good = []
+                for number, row in chunk:
+                    values, problems = reader.read(number, row)
+                    if problems:
+                        self._leave_row_out(number, row, problems)
+                        if not self._reject and len(self._problems) >= PROBLEMS_MAX:
+                            return 0
+                    else:
+                        good.append((number, *values))
             if good and not self._problems:
                 self._append(good)
+                count += len(good)
+        return count
 
     def _append(self, rows: Sequence[tuple[Bound, ...]]) -> None:
-        kinds = ["BIGINT", *(column.type.sql for column in self._table.columns.values())]
-        values = ", ".join(f"unnest(CAST(? AS {kind}[]))" for kind in kinds)
-        columns = [list(column) for column in zip(*rows, strict=True)]
         try:
-            self._cursor.execute(f"INSERT INTO {BATCH} SELECT {values}", columns)
+            if self.direct:
+                self._place.append(self._table, [row[1:] for row in rows])
+            else:
+                self._cursor.append(f"temp.main.{BATCH}", [ROW_NAME, *self._table.columns], rows)
         except EngineError as error:
             raise self._unreadable(error) from error
 
-    def _fill_columns(self, stream: ArrowStream) -> None:
-        """Read an Arrow stream: first as it is, then each column as the table has it."""
+    def _fill_columns(self, stream: ArrowStream) -> int:
+        """Read an Arrow stream: as it is where nothing can be wrong, or first as it is and then as the table has it."""
         with self._cursor.offering(STREAM, stream):
-            sent = {column.name: column for column in self._cursor.describe(f"FROM {quote(STREAM)}")}
+            sent = {column.name: column for column in self._cursor.columns_of(STREAM)}
             match = ColumnMatch(self._table, sent)
             if match.problems:
                 raise InvalidRowsError(self._table.name, match.problems[:PROBLEMS_MAX])
             try:
-                self._cursor.execute(
-                    f"CREATE TEMP TABLE {INCOMING if match.casts else BATCH} AS"
-                    f" SELECT row_number() OVER () AS {ROW}, {match.taken} FROM {quote(STREAM)}"
+                if self.direct and not match.checks:
+                    return self._place.put_in(self._table, f"(SELECT {match.cast} FROM {quote(STREAM)})")
+                self._make(
+                    INCOMING if match.casts else BATCH,
+                    f"AS SELECT row_number() OVER () AS {ROW}, {match.taken} FROM {quote(STREAM)}",
                 )
             except EngineError as error:
                 raise self._unreadable(error) from error
-        if not match.casts:
+        if match.casts:
+            self._look_for_misfits(match)
+            if self.direct:
+                return self._place.put_in(self._table, f"(SELECT {match.cast} FROM {INCOMING})")
+            self._make(BATCH, f"AS SELECT {ROW}, {match.cast} FROM {INCOMING}")
+        return 0
+
+    def _look_for_misfits(self, match: ColumnMatch) -> None:
+        """Leave out the rows with values that a column of the table cannot keep."""
+        if not match.checks:
             return
-        for column, condition in match.checks:
+        # One look at all columns shows in most cases that there are none.
+        counts = ", ".join(f"count(*) FILTER ({condition})" for _, condition in match.checks)
+        found_any = self._cursor.rows(f"SELECT {counts} FROM {INCOMING}")[0]
+        for (column, condition), some in zip(match.checks, found_any, strict=True):
+            if not some:
+                continue
             found = self._cursor.rows(
                 f"SELECT {ROW}, CAST({quote(column.name)} AS VARCHAR) FROM {INCOMING} WHERE {condition}"
                 f" ORDER BY {ROW}{self._limit}"
@@ -140,11 +186,12 @@ class Staging:
                 [(row, RowProblem(_number(row), column.name, f"{value} {reason}")) for row, value in found], INCOMING
             )
         self._refuse()
-        self._cursor.execute(f"CREATE TEMP TABLE {BATCH} AS SELECT {ROW}, {match.cast} FROM {INCOMING}")
 
     def _checks(self) -> Iterator[list[tuple[object, RowProblem]]]:
         """Yield what only all rows together show: missing keys, and keys or targets that are there more than once."""
         key = self._table.key
+        if self._keys_are_sound():
+            key = ()
         for column in key:
             found = self._numbers(f"SELECT {ROW} FROM {BATCH} WHERE {quote(column)} IS NULL")
             yield [(row, RowProblem(row, column, "the key is null")) for row in found]
@@ -152,9 +199,17 @@ class Staging:
             yield self._doubles(key, "the key")
         for reference in self._references:
             columns = reference.target_columns
-            if set(columns) != set(key):
-                yield self._doubles(columns, f"`{reference}` needs at most one row:")
-                yield self._collisions(columns, f"`{reference}` needs at most one row:")
+            yield self._doubles(columns, f"`{reference}` needs at most one row:")
+            yield self._collisions(columns, f"`{reference}` needs at most one row:")
+
+    def _keys_are_sound(self) -> bool:
+        """Whether all rows of the batch have a key of their own: one look, and in most cases the only one."""
+        key = names(self._table.key)
+        if not key:
+            return True
+        complete = ", ".join(f"count({quote(column)})" for column in self._table.key)
+        rows = self._cursor.rows(f"SELECT count(*), {complete}, count(DISTINCT ({key})) FROM {BATCH}")
+        return len(set(rows[0])) == 1
 
     def _doubles(self, columns: Sequence[str], why: str) -> list[tuple[object, RowProblem]]:
         """Find the rows of the batch that have what an earlier one has."""
@@ -243,8 +298,24 @@ class _RowReader:
 
     def __init__(self, table: TableSchema, *, texts: bool) -> None:
         self._table = table
-        self._readers = [(name, value_reader(column.type, texts=texts)) for name, column in table.columns.items()]
-        self._known = table.columns.keys()
+        columns = table.columns
+        self._readers = [(name, value_reader(column.type, texts=texts)) for name, column in columns.items()]
+        self._all = [(name, column_reader(column.type, texts=texts)) for name, column in columns.items()]
+        self._known = columns.keys()
+
+    def read_all(self, numbered: Sequence[tuple[int, object]]) -> list[tuple[Bound, ...]] | None:
+        """Return the rows behind their numbers, read a column at a time; None when `read` would find a problem."""
+        numbers, rows = zip(*numbered, strict=True)
+        if set(map(type, rows)) != {dict}:
+            return None
+        plain = cast("tuple[dict[object, object], ...]", rows)
+        if not set().union(*plain) <= self._known:
+            return None
+        try:
+            columns = [read([row.get(name) for row in plain]) for name, read in self._all]
+        except ValueRefusedError:
+            return None
+        return list(zip(numbers, *columns, strict=True))
 
     def read(self, number: int, row: object) -> tuple[list[Bound], tuple[RowProblem, ...]]:
         if isinstance(row, BadRow):

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from types import NoneType
+from typing import TypeVar, cast
 from uuid import UUID
 
 from app_framework.database.datatype import DataType
@@ -22,6 +23,7 @@ Bound = str | int | float | bool | list[object] | None
 """What is bound to a statement: plain values as they are, all others as the text the engine reads exactly."""
 
 ValueReader = Callable[[object], Bound]
+ColumnReader = Callable[[Sequence[object]], Sequence[Bound]]
 
 
 class ValueRefusedError(ValueError):
@@ -50,6 +52,26 @@ def value_reader(kind: DataType, *, texts: bool = False) -> ValueReader:
         return read(parse(value, kind) if parse and isinstance(value, str) else value)
 
     return read_value
+
+
+def column_reader(kind: DataType, *, texts: bool = False) -> ColumnReader:
+    """Return what does for many values what `value_reader` does for each, in less time.
+
+    It raises `ValueRefusedError` when one of them is refused, and does not say which.
+    """
+    read = value_reader(kind, texts=texts)
+    unchanged = None if texts else _UNCHANGED.get(kind.family)
+
+    def read_column(values: Sequence[object]) -> Sequence[Bound]:
+        present = set(map(type, values)) - {NoneType}
+        if unchanged is not None and len(present) == 1 and unchanged(kind, values, *present):
+            return cast("Sequence[Bound]", values)
+        if present <= {str} and len(distinct := set(values)) * 2 <= len(values):
+            known = {value: read(value) for value in distinct}
+            return [known[value] for value in values]
+        return [read(value) for value in values]
+
+    return read_column
 
 
 def shown(value: object) -> str:
@@ -290,6 +312,32 @@ def _parsed_array(text: str, kind: DataType) -> object:
     except (ValueError, RecursionError):
         raise _not_a(text, kind) from None
 
+
+def _fits_integer(kind: DataType, values: Sequence[object], present: type) -> bool:
+    low, high = kind.integer_range
+    if present is not int or high >= 2**63:
+        return False
+    numbers = cast("list[int]", [value for value in values if value is not None])
+    return low <= min(numbers) and max(numbers) <= high
+
+
+def _is_text(kind: DataType, values: Sequence[object], present: type) -> bool:
+    if present is not str:
+        return False
+    try:
+        "".join(cast("Iterable[str]", filter(None, values))).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_UNCHANGED: dict[str, Callable[[DataType, Sequence[object], type], bool]] = {
+    "integer": _fits_integer,
+    "float": lambda kind, _, present: present is float and kind.sql == "DOUBLE",
+    "text": _is_text,
+    "boolean": lambda _, __, present: present is bool,
+}
+"""By family, whether values, which are all of one type or null, are bound as they are."""
 
 _BITS_SHOWN_MAX = 1_000
 _FLOAT_MAX = 3.4028235677973366e38

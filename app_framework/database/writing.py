@@ -29,8 +29,8 @@ from app_framework.database.rejects import RejectedRow, Rejects
 from app_framework.database.schema import Reference, TableSchema
 from app_framework.database.snapshot import Snapshots
 from app_framework.database.sql import quote
-from app_framework.database.staging import BATCH, ROW, Staging
-from app_framework.database.version import Branch, Ledger
+from app_framework.database.staging import BATCH, Staging
+from app_framework.database.version import Branch, Entries, Ledger
 from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
@@ -50,6 +50,21 @@ class Outcome:
 
     news: tuple[CommitNews, ...] = ()
     effects: Mapping[str, Effect] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the last commit left the database, so that the next one need not ask: nobody else changes it.
+
+    Args:
+        entries: what the ledger says.
+        remembering: the names of the tables that were written to.
+        leaving: by table, the versions in which rows may have left it that are still kept for older ones.
+    """
+
+    entries: Entries
+    remembering: frozenset[str]
+    leaving: Mapping[str, frozenset[int]]
 
 
 class Writer:
@@ -87,6 +102,7 @@ class Writer:
         self._keep = keep
         self._branches_max = branches_max
         self._rejects = rejects
+        self._standing: Standing | None = None
         self.promises: frozenset[Promise] = frozenset()
         self.feed = CommitFeed()
 
@@ -119,12 +135,12 @@ class Writer:
         """
         written: list[Path] = []
 
-        def make(ledger: Ledger) -> tuple[Commit, Outcome]:
+        def make(ledger: Ledger, remembering: set[str]) -> tuple[Commit, Outcome]:
             receipts = Receipts(cursor)
             if receipt is not None and (made := receipts.version(receipt)) is not None:
                 return Commit(made, (0,) * len(changes), repeated=True), Outcome()
             old = self._snapshots.newest if branch == MASTER else _branch(ledger, branch).version
-            target, version = self._target(cursor, ledger, branch)
+            target, version = self._target(cursor, ledger, branch, remembering)
             rejects = self._rejects if on_error == "reject" else None
             transaction = _Transaction(cursor, self._tables, self._references, target, rejects)
             rows = tuple(transaction.make(change) for change in changes)
@@ -158,7 +174,7 @@ class Writer:
             VersionGoneError: the version is not kept.
         """
 
-        def create(ledger: Ledger) -> tuple[Branch, Outcome]:
+        def create(ledger: Ledger, _: set[str]) -> tuple[Branch, Outcome]:
             branches, kept = ledger.branches(), ledger.kept()
             if not is_branch_name(name):
                 raise BranchConflictError(name, "a name has up to 64 letters, digits and signs of _.-")
@@ -182,7 +198,7 @@ class Writer:
             NoSuchBranchError: there is none.
         """
 
-        def delete(ledger: Ledger) -> tuple[Branch, Outcome]:
+        def delete(ledger: Ledger, _: set[str]) -> tuple[Branch, Outcome]:
             branch = _branch(ledger, name)
             Overlay(cursor, branch, self._tables).remove()
             ledger.remove_branch(name)
@@ -198,7 +214,7 @@ class Writer:
             InvalidRowsError: the model would not be true of master any more.
         """
 
-        def forward(ledger: Ledger) -> tuple[Branch, Outcome]:
+        def forward(ledger: Ledger, _: set[str]) -> tuple[Branch, Outcome]:
             branch, newest = _branch(ledger, name), ledger.version()
             if branch.base != newest:
                 reason = f"master was changed since: it is at {newest}, the branch is laid over {branch.base}"
@@ -217,36 +233,63 @@ class Writer:
 
         return self._transact(cursor, forward)
 
-    def _target(self, cursor: Cursor, ledger: Ledger, branch: str) -> tuple[Trunk | Overlay, int]:
+    def _target(
+        self, cursor: Cursor, ledger: Ledger, branch: str, remembering: set[str]
+    ) -> tuple[Trunk | Overlay, int]:
         """Begin a version of master or of a branch."""
         if branch == MASTER:
             version = ledger.advance(self._keep)[-1]
-            return Trunk(cursor, version), version
+            return Trunk(cursor, version, remembering), version
         known, version = _branch(ledger, branch), ledger.advance_branch()
         ledger.set_branch(Branch(branch, known.base, version))
-        return Overlay(cursor, known, self._tables), version
+        return Overlay(cursor, known, self._tables, remembering), version
 
-    def _transact(self, cursor: Cursor, work: Callable[[Ledger], tuple[T, Outcome]]) -> T:
-        """Do work in a transaction and make it known, unless it changed nothing."""
+    def _transact(self, cursor: Cursor, work: Callable[[Ledger, set[str]], tuple[T, Outcome]]) -> T:
+        """Do work in a transaction and make it known, unless it changed nothing.
+
+        The work gets the ledger, and the names of the tables that remember, to which it adds.
+        """
+        # Whatever goes wrong from here on, the next one asks the database itself.
+        known, self._standing = self._standing, None
         cursor.execute("BEGIN TRANSACTION")
         try:
-            ledger = Ledger(cursor, self._clock)
-            result, outcome = work(ledger)
+            standing = known or self._read_standing(cursor)
+            ledger, written_to = Ledger(cursor, self._clock, standing.entries), set(standing.remembering)
+            result, outcome = work(ledger, written_to)
             if not outcome.news:
                 cursor.rollback()
+                self._standing = standing
                 return result
             kept, branches = ledger.kept(), ledger.branches()
             bases = sorted({branch.base for branch in branches.values()} - {*kept})
-            for name in remembering(cursor) & self._tables.keys():
-                compact(cursor, self._tables[name], kept[0], bases)
+            leaving = self._let_go(cursor, _leaving(standing, outcome, kept[-1]), kept[0], bases)
             cursor.check_wanted()
             with self._snapshots.publishing(kept, branches, outcome.effects):
                 cursor.execute("COMMIT")
         except BaseException:
             cursor.rollback()
             raise
+        assert ledger.entries is not None
+        self._standing = Standing(ledger.entries, frozenset(written_to), leaving)
         self.feed.tell(outcome.news)
         return result
+
+    def _read_standing(self, cursor: Cursor) -> Standing:
+        """Ask the database how it was left; that rows left in each version is a guess that costs little."""
+        entries, names = Ledger(cursor, self._clock).read(), remembering(cursor)
+        return Standing(entries, names, dict.fromkeys(names, frozenset({0, *entries.kept})))
+
+    def _let_go(
+        self, cursor: Cursor, leaving: Mapping[str, frozenset[int]], oldest: int, bases: Sequence[int]
+    ) -> Mapping[str, frozenset[int]]:
+        """Remove the rows that no version shows any more, where there may be some, and return what may still leave."""
+        left = dict(leaving)
+        for name, versions in leaving.items():
+            if name in self._tables and min(versions, default=oldest + 1) <= oldest:
+                compact(cursor, self._tables[name], oldest, bases)
+                later = frozenset(version for version in versions if version > oldest)
+                left[name] = later | {0} if bases else later
+        return left
 
     def _refuse_breaches(self, cursor: Cursor, changed: Set[str]) -> None:
         """Refuse changes after which the model would not be true of the rows any more."""
@@ -295,19 +338,26 @@ class _Transaction:
     def _insert(self, table: TableSchema, insert: Insert) -> int:
         pointing = [reference for reference in self._references if reference.target == table.name]
         source = self._target.source(table)
-        staging = Staging(self._cursor, table, pointing, source, rejected_max=self._rejected_max)
+        staging = Staging(self._cursor, table, pointing, source, self._target, rejected_max=self._rejected_max)
         try:
             count = staging.fill(insert)
             self.rejected += sorted(staging.rejected, key=lambda rejected: rejected.row)
             if count:
                 if table.key:
                     self._take_out(table, _of_batch(table))
-                self._target.put_in(table, BATCH, ROW)
+                if not staging.direct:
+                    self._target.put_in(table, BATCH)
                 self._note(table, added=count)
         finally:
             with suppress(DatabaseError):
                 staging.clear()
         return count
+
+
+def _leaving(standing: Standing, outcome: Outcome, version: int) -> Mapping[str, frozenset[int]]:
+    """Return in which versions rows left, those included that just do."""
+    now = {name for name, effect in outcome.effects.items() if effect.removed}
+    return {**standing.leaving, **{name: standing.leaving.get(name, frozenset()) | {version} for name in now}}
 
 
 def _of_batch(table: TableSchema) -> Condition:
