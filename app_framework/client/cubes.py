@@ -131,7 +131,8 @@ class Cube:
             totals: ``none``, ``grand`` or ``all``.
             order: ``{"by": name, "descending": true}``, the first counts most.
             limit: the most detail rows.
-            **more: what a question may say beyond: ``offset``, ``branch``, ``version``, ``timeout``, ``unavailable``.
+            **more: what a question may say beyond: ``top``, ``offset``, ``branch``, ``version``, ``timeout``,
+                ``unavailable``.
 
         Raises:
             ProblemError: the question has mistakes; its ``errors`` list them all.

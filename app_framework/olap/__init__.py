@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from app_framework.olap.model import CubeModel
     from app_framework.olap.modeler import ModelChange, Modeler, build_catalogs, build_cubes
     from app_framework.olap.plan import QueryPlan
-    from app_framework.olap.query import CubeQuery, Order
+    from app_framework.olap.query import CubeQuery, Order, Top
     from app_framework.olap.queryable import Queryable
     from app_framework.olap.reading import read_model
     from app_framework.olap.rowset import RowSet, RowSetColumn
@@ -85,6 +85,7 @@ __all__ = [
     "TooLargeError",
     "TooManyCellsError",
     "TooManyQuestionsError",
+    "Top",
     "UnknownBranchError",
     "UnknownCubeError",
     "UnknownLevelError",
@@ -135,6 +136,7 @@ _HOME_OF: dict[str, str] = {
     "TooLargeError": "errors",
     "TooManyCellsError": "errors",
     "TooManyQuestionsError": "errors",
+    "Top": "query",
     "UnknownBranchError": "errors",
     "UnknownCubeError": "errors",
     "UnknownLevelError": "errors",

@@ -30,6 +30,17 @@ from app_framework.olap.names import NameReader
 from app_framework.olap.query import CubeQuery, Order, Totals
 
 
+@dataclass(frozen=True, slots=True)
+class TopPerGroup:
+    """How many detail rows are kept of each combination of members of some keys, the first in the answer's order."""
+
+    count: int
+    keys: tuple[Key, ...]
+
+    def __str__(self) -> str:
+        return f"Top {self.count} of each {', '.join(key.shown for key in self.keys)}"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class QueryPlan:
     """What has to be done for an answer, before it is put into SQL.
@@ -38,6 +49,7 @@ class QueryPlan:
         joins: the tables besides the base, parents first.
         aggregates: all that must be aggregated, those that only formulas need included.
         measures: the measures of the answer, in its order.
+        top: of each combination of members of some keys, how many detail rows are kept; None for all.
         calculations: what calculated measures need besides; None where there are none.
         facts: what stands for the rows of a frame of cells; the others are aggregated from the base table.
     """
@@ -55,6 +67,7 @@ class QueryPlan:
     offset: int
     calculations: CalculationPlan | None = None
     facts: Mapping[Frame, Facts] | None = None
+    top: TopPerGroup | None = None
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -134,6 +147,8 @@ class QueryPlan:
         if self.bounded:
             kept = ", totals kept" if self.totals != "none" else ""
             steps.append(f"Limit {'all' if self.limit is None else self.limit} from {self.offset}{kept}")
+        if self.top is not None:
+            steps.append(str(self.top))
         if self.keys:
             by = [f"{order.by} descending" if order.descending else order.by for order in self.order]
             steps.append(f"Sort {', '.join([*by, *(key.level.order.told(key.shown) for key in self.keys)])}, null last")
@@ -221,6 +236,7 @@ class _Planner:
         self._check_order([*(key.shown for key in keys), *(measure.name for measure in measures)])
         self._check_sortable(measures)
         self._check_walks(keys)
+        top = self._top(keys)
         if self._problems:
             raise QueryError.of(self._problems)
         lifted = self._lifted(slices, measures)
@@ -240,6 +256,7 @@ class _Planner:
             query.limit,
             query.offset,
             calculations,
+            top=top,
         )
 
     def cell(self, coordinates: Mapping[str, object]) -> QueryPlan:
@@ -341,6 +358,21 @@ class _Planner:
             if place not in touched:
                 slices.append(_default_of(hierarchy))
         return slices
+
+    def _top(self, keys: tuple[Key, ...]) -> TopPerGroup | None:
+        """Find the keys of which each combination keeps its first rows; refuse levels that the query does not name."""
+        best = self._query.best
+        if best is None:
+            return None
+        chosen: list[Key] = []
+        for at, name in self._listed("top.per", best.per):
+            level = self._names.level(at, name)
+            found = [key for key in keys if level is not None and key.level.full_name == level.full_name]
+            chosen += [key for key in found if key not in chosen]
+            if level is not None and not found:
+                text = f"level {name!r} is not among the `levels` of the query."
+                self._add(INVALID_QUERY, at, text, near_matches(name, [key.shown for key in keys]))
+        return TopPerGroup(best.count, tuple(chosen))
 
     def _check_order(self, columns: list[str]) -> None:
         """Refuse to sort by what is no column, nor would be one if the wrong names were put right."""

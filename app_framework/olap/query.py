@@ -31,6 +31,19 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Top:
+    """Of each combination of members of some levels, keep the detail rows that come first.
+
+    Args:
+        count: how many.
+        per: the levels, each of them one that the query groups by.
+    """
+
+    count: int
+    per: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CubeQuery:
     """One question to a cube. Lists, mappings and plain values are accepted and frozen.
 
@@ -41,6 +54,8 @@ class CubeQuery:
             ``{"not": …}``, ``{"from": …, "to": …}`` and ``{"prefix": …}``; by hierarchy ``{"path": [[…], …]}``.
         totals: ``grand`` adds the total of all rows, ``all`` also those of each level before the next.
         order: columns to sort detail rows by, before the levels themselves: ``{"by": …, "descending": …}``.
+        top: of each combination of members of some levels, how many detail rows to keep, the first ones in the order of
+            the answer: ``{"count": 3, "per": ["region"]}``; totals are kept, and are those of everything.
         limit: the most detail rows; totals are kept.
         offset: how many detail rows to leave out before.
         branch: the branch to read.
@@ -57,6 +72,7 @@ class CubeQuery:
     where: Mapping[str, object] = field(default_factory=dict)
     totals: Totals = "none"
     order: Sequence[Order | Mapping[str, object]] = ()
+    top: Top | Mapping[str, object] | None = None
     limit: int | None = None
     offset: int = 0
     branch: str = MASTER
@@ -95,6 +111,11 @@ class CubeQuery:
         return cast("tuple[Order, ...]", self.order)
 
     @property
+    def best(self) -> Top | None:
+        """`top`, as the value it was read to."""
+        return cast("Top | None", self.top)
+
+    @property
     def timeout_s(self) -> float:
         """`timeout` in seconds."""
         return cast("float", self.timeout)
@@ -110,6 +131,8 @@ class CubeQuery:
             document["where"] = {name: filter_.to_json() for name, filter_ in self.filters.items()}
         if self.order:
             document["order"] = [{"by": order.by, "descending": order.descending} for order in self.orders]
+        if self.best is not None:
+            document["top"] = {"count": self.best.count, "per": list(self.best.per)}
         for name, default in (("totals", "none"), ("limit", None), ("offset", 0), ("branch", MASTER)):
             if getattr(self, name) != default:
                 document[name] = getattr(self, name)
@@ -163,6 +186,7 @@ def _read(given: Mapping[str, object], problems: list[QueryProblem]) -> dict[str
         "where": read.where(given["where"]),
         "totals": read.choice("totals", given["totals"], get_args(Totals)),
         "order": read.order(given["order"]),
+        "top": None if given["top"] is None else read.top(given["top"]),
         "limit": None if given["limit"] is None else read.count("limit", given["limit"]),
         "offset": read.count("offset", given["offset"]),
         "branch": read.text("branch", given["branch"], MASTER),
@@ -226,6 +250,21 @@ class _Reader:
         if not isinstance(descending, bool):
             return self._refuse(f"{field_}.descending", "`descending` is true or false.", None)
         return Order(str(item["by"]), descending)
+
+    def top(self, value: object) -> Top | None:
+        if isinstance(value, Top):
+            value = {"count": value.count, "per": value.per}
+        if not isinstance(value, Mapping) or not {"count", "per"} <= value.keys():
+            return self._refuse("top", '`top` is {"count": number, "per": [level, …]}.', None)
+        for key in value.keys() - {"count", "per"}:
+            self._refuse(
+                f"top.{key}", f"`top` has no field {str(key)!r}.", None, near_matches(str(key), ("count", "per"))
+            )
+        per = self.names("top.per", value["per"], LEVELS_MAX)
+        if value["per"] in ([], ()):
+            text = "`top.per` names at least one level; to keep the first rows of all, use `limit`."
+            self._problems.append(QueryProblem(INVALID_QUERY, "top.per", text))
+        return Top(self.count("top.count", value["count"]), per)
 
     def choice(self, field_: str, value: object, choices: Sequence[str]) -> str:
         if isinstance(value, str) and value in choices:

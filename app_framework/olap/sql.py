@@ -12,7 +12,7 @@ from app_framework.database.sql import quote
 from app_framework.olap.cells import GROUPING, indented, key_expressions, listed, select_cells
 from app_framework.olap.frames import Frame
 from app_framework.olap.measure import FormulaMeasure, Measure
-from app_framework.olap.plan import QueryPlan
+from app_framework.olap.plan import QueryPlan, TopPerGroup
 from app_framework.olap.sorting import in_level_order, sort_key_columns
 from app_framework.olap.stages import Between, StageWriter
 from app_framework.olap.where import ConditionWriter
@@ -69,7 +69,7 @@ class _Writer:
 
     def statement(self) -> str:
         # Details and totals are read from the cells one after the other; they are aggregated once.
-        twice = self.grouped and self._plan.bounded
+        twice = self.grouped and (self._plan.bounded or self._plan.top is not None)
         if self._plan.calculations is None:
             return f"WITH cells AS{' MATERIALIZED' if twice else ''} (\n{indented(self._cells())}\n)\n{self._outer()}"
         beside = [lookup.table for lookup in self._plan.calculations.lookups]
@@ -129,14 +129,25 @@ class _Writer:
         select = f"SELECT{listed(columns or ['*'])}"
         if not plan.keys:
             return f"{select}\nFROM {self._source}"
-        if not (plan.bounded and self.grouped):
-            return f"{select}\nFROM {self._source}\nORDER BY {self._order()}{self._limit(plan.limit, plan.offset)}"
-        limit = self._limit(plan.limit, plan.offset)
-        details = f"SELECT * FROM {self._source} WHERE {quote(GROUPING)} = 0\nORDER BY {self._order()}{limit}"
+        order, limit = self._order(), self._limit(plan.limit, plan.offset)
+        if not self.grouped:
+            source = self._source if plan.top is None else f"(\n{indented(self._best(plan.top))}\n) AS best"
+            return f"{select}\nFROM {source}\nORDER BY {order}{limit}"
+        if not plan.bounded and plan.top is None:
+            return f"{select}\nFROM {self._source}\nORDER BY {order}{limit}"
+        details = f"SELECT * FROM {self._source} WHERE {quote(GROUPING)} = 0"
+        details = f"{details if plan.top is None else self._best(plan.top)}\nORDER BY {order}{limit}"
         totals = f"SELECT * FROM {self._source} WHERE {quote(GROUPING)} <> 0"
         # The limit counts detail rows; totals stand beside it.
         kept = f"(\n{indented(f'({details})')}\n  UNION ALL\n{indented(f'({totals})')}\n) AS kept"
         return f"{select}\nFROM {kept}\nORDER BY {self._order()}{self._limit(None, 0)}"
+
+    def _best(self, top: TopPerGroup) -> str:
+        """Write the detail rows that come first of each combination of members."""
+        details = f"\nWHERE {quote(GROUPING)} = 0" if self.grouped else ""
+        per = ", ".join(quote(key.name) for key in top.keys)
+        place = f"row_number() OVER (PARTITION BY {per} ORDER BY {self._order()})"
+        return f"SELECT * FROM {self._source}{details}\nQUALIFY {place} <= {top.count}"
 
     def _order(self) -> str:
         """Write the order: details before totals, as asked, then by level; null last both ways."""

@@ -28,7 +28,7 @@ CELLS_MAX = 20_000
 
 def answer(tile: Tile, plan: QueryPlan, rows_max: int | None = None) -> CellSet | None:
     """Return the answer of a plan; see `Tile.answer`."""
-    if plan.calculations is not None:
+    if plan.calculations is not None or plan.top is not None:
         return None
     try:
         cells = _Cells(tile, plan)

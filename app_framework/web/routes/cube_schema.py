@@ -48,6 +48,17 @@ CUBE_QUERY: dict[str, Any] = {
                 "properties": {"by": {"type": "string"}, "descending": {"type": "boolean", "default": False}},
             },
         },
+        "top": {
+            "type": ["object", "null"],
+            "default": None,
+            "required": ["count", "per"],
+            "additionalProperties": False,
+            "properties": {
+                "count": {"type": "integer", "minimum": 0},
+                "per": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            },
+            "description": "Of each combination of members of `per`, the first detail rows in the order of the answer.",
+        },
         "limit": {"type": ["integer", "null"], "minimum": 0, "default": None},
         "offset": {"type": "integer", "minimum": 0, "default": 0},
         "branch": {"type": "string", "default": "master"},
