@@ -10,8 +10,9 @@ class GreetingAutoConfiguration:
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from app_framework.menu import open_menu
 
 if TYPE_CHECKING:
     from app_framework.boot.actuator import Endpoint, EndpointRegistry, EndpointRequest, EndpointResponse
@@ -205,15 +206,4 @@ __all__ = [
     "runner",
 ]
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = open_menu(__name__, _HOME_OF)

@@ -6,8 +6,9 @@ with Database.open(tables=[Table("orders", Source.of(parquet="orders.parquet"), 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from app_framework.menu import open_menu
 
 if TYPE_CHECKING:
     from app_framework.database.changes import BadRow, Commit, Condition, Delete, Insert
@@ -130,15 +131,4 @@ _HOME_OF: dict[str, str] = {
 }
 """Where each name lives; a module is loaded when one of its names is first asked for."""
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = open_menu(__name__, _HOME_OF)

@@ -7,8 +7,9 @@ cube.query_sync(CubeQuery(measures=["flights"], levels=["origin"], totals="grand
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from app_framework.menu import open_menu
 
 if TYPE_CHECKING:
     from app_framework.database.errors import ModelError, ModelProblem, OverloadedError, QueryTimeoutError
@@ -149,15 +150,4 @@ _HOME_OF: dict[str, str] = {
 }
 """Where each name lives; a module is loaded when one of its names is first asked for."""
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = open_menu(__name__, _HOME_OF)

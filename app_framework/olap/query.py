@@ -54,14 +54,14 @@ class CubeQuery:
             ``{"not": …}``, ``{"from": …, "to": …}`` and ``{"prefix": …}``; by hierarchy ``{"path": [[…], …]}``.
         totals: ``grand`` adds the total of all rows, ``all`` also those of each level before the next.
         order: columns to sort detail rows by, before the levels themselves: ``{"by": …, "descending": …}``.
-        top: of each combination of members of some levels, how many detail rows to keep, the first ones in the order of
-            the answer: ``{"count": 3, "per": ["region"]}``; totals are kept, and are those of everything.
         limit: the most detail rows; totals are kept.
         offset: how many detail rows to leave out before.
         branch: the branch to read.
         version: the data version to read, a number or one for each node; the newest unless given.
         timeout: how long the answer may take, waiting included: ``30s``, ``500ms``, or seconds.
         unavailable: whether an answer without the nodes that do not answer is a failure or a ``partial`` one.
+        top: of each combination of members of some levels, how many detail rows to keep, the first ones in the order of
+            the answer: ``{"count": 3, "per": ["region"]}``; totals are kept, and are those of everything.
 
     >>> CubeQuery(measures=["lines"], levels=["year"], where={"year": [1993, 1994]}).where["year"]
     In(members=(1993, 1994))
@@ -72,13 +72,13 @@ class CubeQuery:
     where: Mapping[str, object] = field(default_factory=dict)
     totals: Totals = "none"
     order: Sequence[Order | Mapping[str, object]] = ()
-    top: Top | Mapping[str, object] | None = None
     limit: int | None = None
     offset: int = 0
     branch: str = MASTER
     version: int | Mapping[str, int] | None = None
     timeout: float | str = 30.0
     unavailable: Unavailable = "fail"
+    top: Top | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         problems: list[QueryProblem] = []

@@ -7,8 +7,9 @@ def test_the_starter_backs_off():
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from app_framework.menu import open_menu
 
 if TYPE_CHECKING:
     from app_framework.testing.client import AsyncClient, Client
@@ -25,11 +26,4 @@ _HOME_OF = {
 
 __all__ = ["AsyncClient", "Client", "ContextRunner", "GoldenFiles", "GoldenMismatchError"]
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f".{home}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = open_menu(__name__, _HOME_OF)

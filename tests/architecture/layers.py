@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from tests.architecture.source_tree import Module, When, is_ours, is_third_party, modules, rooms
 
-ROOTS = ("clock", "errors", "format")
+ROOTS = ("clock", "errors", "format", "menu")
 """Every room may import these; they import the standard library."""
 
 LAYERS: tuple[tuple[str, ...], ...] = (
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clock": (),
     "errors": (),
     "format": (),
+    "menu": (),
     "boot": (),
     "security": (),
     "messaging": ("security",),
@@ -153,8 +154,8 @@ def drawing() -> str:
         "",
         "Drawn from the imports by `tests/architecture` (`make docs` draws it again); the same code refuses",
         "an import that goes up, sideways or round in a circle, and a library outside its home.",
-        "Every room may import `clock`, `errors` and `format`. Only a room's edge files (`properties.py`, `health.py`,",
-        f"`autoconfigure.py`) import `boot`; {', '.join(BUILT_ON_BOOT)} are built on it.",
+        "Every room may import `clock`, `errors`, `format` and `menu`. Only a room's edge files (`properties.py`,",
+        f"`health.py`, `autoconfigure.py`) import `boot`; {', '.join(BUILT_ON_BOOT)} are built on it.",
         "",
         "| layer | room | imports | its edge files also |",
         "| ---: | --- | --- | --- |",

@@ -48,6 +48,7 @@ def test_a_person_sees_a_table(af: Af, url: str, golden: GoldenFiles) -> None:
     asked = [
         ["--by", "city,day", "--measure", "lines,price", "--totals", "all"],
         ["--by", "city", "--measure", "amount", "--order", "amount:desc", "--limit", "2"],
+        ["--by", "city,day", "--measure", "amount", "--order", "amount:desc", "--top", "1", "--per", "city"],
         ["--measure", "lines", "--where", "city=Oslo", "--where", "city="],
         ["--measure", "lines", "--where", "city!=Oslo", "--where", "day>=2013-01-01", "--where", "day<=2013-01-01"],
     ]
@@ -92,6 +93,8 @@ def test_an_arrow_stream_is_not_poured_on_a_terminal(af: Af, url: str, monkeypat
             "do not go together",
         ),
         (["sales", "--measure", "lines", "--order", "lines:down"], "'down' is no direction."),
+        (["sales", "--measure", "lines", "--by", "city", "--top", "1"], "--top and --per belong together."),
+        (["sales", "--measure", "lines", "--top", "1", "--per", "city"], "is not among the `levels` of the query"),
     ],
 )
 def test_mistakes_are_told_in_words(af: Af, url: str, wrong: list[str], told: str) -> None:

@@ -18,7 +18,7 @@ from app_framework.testing.virtual_time import until
 from tests.olap import test_calculations_oracle as calculated
 from tests.olap import test_cube_oracle as plain
 from tests.olap import test_level_order as level_order
-from tests.olap.test_aggregates import COMMITS, MONTHS, SALES, TABLES, changes_of, compare, explained, sale
+from tests.olap.test_aggregates import COMMITS, SALES, TABLES, changes_of, check_member_order, compare, explained, sale
 from tests.olap.test_cube_oracle import CITIES, FACTS, REGIONS, SHOPS, database
 from tests.olap.test_olap_autoconfigure import RUNNER
 from tests.olap.test_olap_autoconfigure import SALES as YAML
@@ -132,19 +132,7 @@ def test_members_of_flat_facts_stand_in_the_order_of_their_level(
     order: object, members: list[str | None], slicing: bool
 ) -> None:
     """Sort keys are in the dictionaries; so the first member of a slicing hierarchy is the same."""
-    rows = [dict(zip(("name", "number", "quarter", "amount"), row, strict=True)) for row in MONTHS]
-    columns = {"name": "varchar", "number": "smallint", "quarter": "integer", "amount": "bigint"}
-    with Database.open(tables=[Table("orders", columns=columns)]) as opened:
-        opened.commit([Insert("orders", rows[:3])])
-        cube = level_order.cube(opened, level_order.month(order), slicing=slicing)
-        other = level_order.cube(opened, level_order.month(order), slicing=slicing)
-        cube.flat.build().result()
-        opened.commit([Insert("orders", rows[3:])])
-        for levels in ([], ["month"]):
-            query = CubeQuery(measures=["rows", "amount"], levels=levels, limit=4)
-            assert explained(cube, query).startswith("Scan flat facts")
-            assert cube.query_sync(query).rows == other.query_sync(query).rows
-        assert asyncio.run(cube.members("month")) == tuple(members)
+    check_member_order(order, members, slicing, "Scan flat facts", lambda cube: cube.flat.build().result())
 
 
 def test_what_would_be_too_large_is_refused_with_the_reason(sales: Database) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from app_framework.database import Database, Insert, Table
@@ -85,6 +87,10 @@ def test_aggregates_and_streams_answer_the_same(cube: Cube) -> None:
     assert "Top 2 of each region" in asyncio.run(cube.explain(query))["plan"]  # type: ignore[operator]
     streamed = arrow.to_table(asyncio.run(cube.query_arrow(query)))
     assert [tuple(row.values())[:-1] for row in streamed.to_pylist()] == rows
+    for limit in (None, 3):
+        stream = asyncio.run(cube.query_stream(replace(query, limit=limit)))
+        sent = pa.ipc.open_stream(b"".join(arrow.cell_pieces(stream))).read_all()
+        assert [tuple(row.values())[:-1] for row in sent.to_pylist()] == rows[:limit]
 
 
 @pytest.mark.parametrize(

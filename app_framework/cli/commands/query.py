@@ -40,6 +40,8 @@ EXAMPLE = "Example: af query flights --by carrier --measure flights,delay --wher
 @click.option("--totals", type=click.Choice(["none", "grand", "all"]), default="none", help="Which totals stand below.")
 @click.option("--order", metavar="NAME:desc,…", multiple=True, help="What to sort by; ascending without :desc.")
 @click.option("--limit", type=click.IntRange(min=0), help="The most rows; totals are kept.")
+@click.option("--top", type=click.IntRange(min=0), help="The most rows of each member of the levels of --per.")
+@click.option("--per", metavar="L,…", multiple=True, help="The levels of --top, among those of --by.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=TIMEOUT_S, help="In seconds.")
 @click.option(
     "-o", "--output", type=click.Choice(["table", *MEDIA_TYPES]), default="table", help="How to write the answer."
@@ -55,6 +57,8 @@ def command(
     totals: str,
     order: tuple[str, ...],
     limit: int | None,
+    top: int | None,
+    per: tuple[str, ...],
     timeout: float,
     output: str,
     follow: bool,
@@ -62,10 +66,13 @@ def command(
     """Ask a cube of a running node."""
     if follow and output != "table":
         raise CommandError("What is followed is written as a table.", "Leave -o out, or --follow.")
+    if (top is None) != (not per):
+        raise CommandError("--top and --per belong together.", "For example: --by region,item --top 3 --per region")
     if output == "arrow" and _at_terminal():
         raise CommandError("An Arrow stream is not for a terminal.", "Write it to a file: af query … -o arrow > FILE")
     question: dict[str, Any] = {"measures": names(measures), "levels": names(levels), "totals": totals}
     question |= {"order": orders(order), "timeout": timeout} | ({} if limit is None else {"limit": limit})
+    question |= {} if top is None else {"top": {"count": top, "per": names(per)}}
     with cluster_call(), connection.client() as client:
         asked = client.cubes[cube]
         if filters:
