@@ -19,7 +19,7 @@ from app_framework.database.history import UNCHANGED, DataView, TableChanges
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.listening import CommitListener
 from app_framework.database.loading import Loader
-from app_framework.database.pool import QueryPool, Ticket
+from app_framework.database.pool import QueryPool, Ticket, pool_type
 from app_framework.database.promise import Promise
 from app_framework.database.receipt import Receipt, Receipts
 from app_framework.database.rejects import Rejects
@@ -90,6 +90,7 @@ class Database:
         limits: DatabaseLimits,
         clock: Clock,
         rejects: Path | None,
+        pool: type[QueryPool] = QueryPool,
     ) -> None:
         self.tables: Mapping[str, TableSchema] = MappingProxyType(dict(tables))
         self.references = references
@@ -105,12 +106,12 @@ class Database:
             branches_max=limits.branches_max,
             rejects=Rejects(rejects, limits.rejects_bytes_max, limits.rejected_rows_max) if rejects else None,
         )
-        self._pool = QueryPool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
+        self._pool = pool(engine, threads=limits.pool_size, queue_size=limits.queue_size)
         self._streams: set[RowStream] = set()
-        self._commits = QueryPool(
+        self._commits = pool(
             engine, threads=1, queue_size=limits.commit_queue_size, name="commit", overloaded=TooManyCommitsError
         )
-        self._background = QueryPool(engine, threads=1, queue_size=BACKGROUND_JOBS_MAX, name="background")
+        self._background = pool(engine, threads=1, queue_size=BACKGROUND_JOBS_MAX, name="background")
         self._scratch: Scratch | None = None
         self._catalog = engine.cursor()
         self._catalog_lock = threading.Lock()
@@ -125,6 +126,7 @@ class Database:
         limits: DatabaseLimits | None = None,
         clock: Clock | None = None,
         rejects: str | Path | None = None,
+        inline: bool = False,
     ) -> Database:
         """Open or create a database and bring its tables to what their sources say, in one commit.
 
@@ -135,6 +137,7 @@ class Database:
             limits: the bounds.
             clock: the time of commits.
             rejects: the folder for rows that a commit leaves out when it is asked to.
+            inline: whether every job runs at once in the thread that asks for it, as tests in virtual time need it.
 
         Raises:
             ModelError: something in the model is wrong; nothing was changed.
@@ -151,7 +154,7 @@ class Database:
         try:
             loaded = _load(engine, tuple(tables), references, clock, limits.versions_kept)
             engine.seal()
-            return cls(engine, *loaded, limits, clock, Path(rejects) if rejects else None)
+            return cls(engine, *loaded, limits, clock, Path(rejects) if rejects else None, pool_type(inline=inline))
         except BaseException:
             engine.close()
             raise
@@ -207,7 +210,7 @@ class Database:
         seconds = timeout_s or self.limits.query_timeout_s
 
         def job(cursor: Cursor) -> T:
-            stream = RowStream(cursor, seconds)
+            stream = RowStream(cursor, self._pool.limit_s(seconds))
             try:
                 result = opened(stream, self._snapshots.view(cursor, version, branch))
                 self._keep(stream)

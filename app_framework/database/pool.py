@@ -70,6 +70,10 @@ class QueryPool:
         ticket.future.add_done_callback(lambda _: self._tickets.discard(ticket))
         return ticket
 
+    def limit_s(self, timeout_s: float) -> float:
+        """Return how long a job that asks for some time may really take."""
+        return timeout_s
+
     @property
     def load(self) -> int:
         """How many jobs run or wait now."""
@@ -117,6 +121,15 @@ class QueryPool:
             self._local.cursor = self._engine.cursor()
         cursor: Cursor = self._local.cursor
         return cursor
+
+
+def pool_type(*, inline: bool) -> type[QueryPool]:
+    """Return what runs jobs: in threads, or inline, as `app_framework.database.inline` does."""
+    if not inline:
+        return QueryPool
+    from app_framework.database.inline import InlinePool
+
+    return InlinePool
 
 
 class Ticket(Generic[T]):

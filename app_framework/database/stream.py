@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,7 +26,7 @@ class RowStream:
 
     Args:
         cursor: nobody else's; it is closed with the stream.
-        timeout_s: how long the stream may live.
+        timeout_s: how long the stream may live; for ever when infinite.
     """
 
     def __init__(self, cursor: Cursor, timeout_s: float) -> None:
@@ -35,9 +36,11 @@ class RowStream:
         self._overdue = False
         self._lock = threading.Lock()
         cursor.execute("BEGIN TRANSACTION")
-        self._timer = threading.Timer(timeout_s, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
+        self._timer: threading.Timer | None = None
+        if math.isfinite(timeout_s):
+            self._timer = threading.Timer(timeout_s, self._expire)
+            self._timer.daemon = True
+            self._timer.start()
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +111,8 @@ class RowStream:
         cursor, self._cursor = self._cursor, None
         if cursor is None:
             return
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         with suppress(DatabaseError):
             cursor.close()
         for told in self._closed:

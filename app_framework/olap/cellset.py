@@ -162,7 +162,7 @@ class CellSet:
             and self.grouping == other.grouping
             and len(self) == len(other)
             and all(
-                _close(a, b)
+                same_value(a, b)
                 for mine, theirs in zip(self.rows, other.rows, strict=True)
                 for a, b in zip(mine, theirs, strict=True)
             )
@@ -251,11 +251,12 @@ def value_text(value: object) -> str:
     return str(value)
 
 
-def _close(a: object, b: object) -> bool:
+def same_value(a: object, b: object) -> bool:
+    """Whether two cells hold the same: floating numbers to nine digits, all else exactly."""
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(_close, a, b))
+        return len(a) == len(b) and all(map(same_value, a, b))
     return a == b
 
 

@@ -1,0 +1,87 @@
+"""A database whose jobs run where they are asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from app_framework.database import Column, Database, EngineError, Insert, Table
+from app_framework.database.datatype import BIGINT
+from app_framework.errors import ServiceUnavailableError
+from app_framework.testing.virtual_time import run_virtually
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database.open(tables=[Table("t", columns={"x": "bigint"})], inline=True)
+
+
+def test_every_job_runs_in_the_thread_that_asks(database: Database) -> None:
+    """AA12: nothing happens beside a test that runs in virtual time."""
+    before = threading.active_count()
+    with database:
+        database.commit([Insert("t", [{"x": 1}])])
+        assert database.submit_job(lambda _: threading.get_ident()).result() == threading.get_ident()
+        assert database.submit_background(lambda cursor: cursor.rows("SELECT x FROM t")).result() == [(1,)]
+        assert threading.active_count() == before
+
+
+def test_no_time_passes_while_the_engine_works(database: Database) -> None:
+    """A timeout that is over before it began stops nothing: the clock is not the engine's."""
+
+    async def ask() -> tuple[object, float]:
+        rows = await database.submit("SELECT 7", timeout_s=1e-9).wait()
+        return rows, asyncio.get_running_loop().time()
+
+    with database:
+        assert run_virtually(ask) == ([(7,)], 0.0)
+
+
+def test_a_job_may_ask_for_another_one(database: Database) -> None:
+    with database:
+        outer = database.submit_job(lambda cursor: (cursor.rows("SELECT 1"), database.query("SELECT 2")))
+        assert outer.result() == ([(1,)], [(2,)])
+
+
+def test_a_job_that_fails_says_so_where_it_is_waited_for(database: Database) -> None:
+    with database:
+        ticket = database.submit("SELECT nothing")
+        with pytest.raises(EngineError):
+            ticket.result()
+        assert database.query("SELECT 1") == [(1,)]
+
+
+def test_a_stream_lives_until_it_is_closed(database: Database) -> None:
+    with database:
+        database.commit([Insert("t", [{"x": 1}])])
+        before = threading.active_count()
+        stream = database.submit_stream(lambda stream, _: stream, timeout_s=1e-9).result()
+        assert threading.active_count() == before
+        assert [row for rows in stream.rows("SELECT x FROM t") for row in rows] == [(1,)]
+
+
+def test_others_have_their_turn_while_somebody_waits(database: Database) -> None:
+    async def both() -> list[str]:
+        told: list[str] = []
+
+        async def ask() -> None:
+            await database.submit("SELECT 1").wait()
+            told.append("answered")
+
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        told.append("meanwhile")
+        await task
+        return told
+
+    with database:
+        assert run_virtually(both) == ["meanwhile", "answered"]
+
+
+def test_it_is_a_database_as_any(database: Database) -> None:
+    with database:
+        assert database.tables["t"].columns["x"] == Column("x", BIGINT)
+    with pytest.raises(ServiceUnavailableError):
+        database.query("SELECT 1")
