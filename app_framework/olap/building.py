@@ -99,7 +99,8 @@ class _CubeBuilder:
             if definition.name in measures:
                 path = (*definition.path[:-1], "format")
                 self._reader.check_format(definition.format, measures[definition.name].type, path)
-        return replace(outline, measures=MappingProxyType(measures), keeping=self._keeping(outline))
+        keeping = self._keeping(outline)
+        return replace(outline, measures=MappingProxyType(measures), keeping=keeping, definition=cube)
 
     def _keeping(self, outline: CubeModel) -> Keeping:
         aggregates = self._cube.aggregates

@@ -147,7 +147,9 @@ class DimensionBuilder:
         key = _without_enum(key)
         promise = self._one_key(level.name, members, key)
         self._refuse_breaches(promise, path)
-        return LevelOrder(key=key.sql, text=by, joins=key.joins, descending=order.descending, promise=promise)
+        return LevelOrder(
+            key=key.sql, text=by, joins=key.joins, descending=order.descending, promise=promise, type=key.type
+        )
 
     def _one_key(self, level: str, members: RowValue, key: RowValue) -> Promise:
         """Return what has to be true of a sort key: by several ones a member would have several places."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from app_framework.database.promise import Promise
 from app_framework.olap.calculation import Lookup
+from app_framework.olap.definition import CubeDefinition
 from app_framework.olap.dimension import Dimension, Hierarchy, Level
 from app_framework.olap.join import JoinTree
 from app_framework.olap.measure import CalculatedMeasure, Measure
@@ -30,7 +31,11 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class CubeModel:
-    """Everything a query may name, and what it stands for."""
+    """Everything a query may name, and what it stands for.
+
+    Args:
+        definition: what it was built from, with what its base table adds to a derived cube.
+    """
 
     name: str
     joins: JoinTree
@@ -40,6 +45,7 @@ class CubeModel:
     caption: str | None = None
     description: str | None = None
     keeping: Keeping = field(default=Keeping(), compare=False)
+    definition: CubeDefinition | None = field(default=None, repr=False, compare=False)
     _levels: Mapping[str, tuple[Level, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

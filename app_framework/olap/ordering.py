@@ -23,6 +23,7 @@ class LevelOrder:
         text: the key as written.
         descending: whether the largest comes first.
         promise: what has to be true of the rows for it: each member has one key.
+        type: the type of the key.
 
     >>> NATURAL.terms('"city"')
     ['"city" NULLS LAST']
@@ -37,6 +38,7 @@ class LevelOrder:
     joins: frozenset[Path] = frozenset()
     descending: bool = False
     promise: Promise | None = field(default=None, compare=False, repr=False)
+    type: DataType | None = field(default=None, compare=False, repr=False)
 
     def terms(self, member: str, key: str = "", *, reverse: bool = False) -> list[str]:
         """Return what stands after ORDER BY.
