@@ -10,6 +10,9 @@ from app_framework.cluster.local_store import LocalConsensusStore
 from app_framework.cluster.node_self import NodeSelf
 from app_framework.cluster.registry import KEY, Member, Registry
 
+CUBES = "distribution"
+"""Where it stands who answers for which rows: cubes that are alone say so again in the cluster that they enter."""
+
 
 def founded(me: NodeSelf, cluster_id: str, cluster_uid: str, key: str) -> tuple[NodeIdentity, Registry]:
     """Return who a node is that founds a cluster of one, and the registry of that cluster."""
@@ -29,5 +32,5 @@ async def is_fresh(store: LocalConsensusStore) -> bool:
 
 
 def _is_own(key: str) -> bool:
-    """Whether an entry is the membership service's own, so that nothing of a user is lost with it."""
-    return key == KEY or key.startswith(f"{COMMANDS}.")
+    """Whether nothing of a user is lost with an entry: it is the membership service's own, or is written again."""
+    return key == KEY or key.startswith((f"{COMMANDS}.", f"{CUBES}."))

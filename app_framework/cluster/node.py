@@ -7,12 +7,14 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app_framework.cluster.errors import NoQuorumError
 from app_framework.cluster.loop import OwnLoop, SameLoop
 from app_framework.cluster.service import ClusterService
 from app_framework.cluster.view import ClusterView, Decision, NodeDocument
 
 if TYPE_CHECKING:
     from app_framework.cluster.agent import ClusterAgent
+    from app_framework.cluster.store import ConsensusStore
 
 T = TypeVar("T")
 
@@ -106,6 +108,25 @@ class ClusterNode(ClusterService):
         """Call back on this loop when the messenger's servers or credentials may be others."""
         with self._lock:
             self._entered.append((asyncio.get_running_loop(), listener))
+
+    @property
+    def cluster_uid(self) -> str:
+        """Which cluster the node belongs to; no other one ever has the same; empty while it has none."""
+        return self.agent.identity.cluster_uid
+
+    async def with_store(self, work: Callable[[ConsensusStore], Awaitable[T]]) -> T:
+        """Do something with the decisions of the node's cluster, on the membership service's own loop.
+
+        Raises:
+            NoQuorumError: the node is in no cluster.
+        """
+
+        async def there(agent: ClusterAgent) -> T:
+            if agent.session is None:
+                raise NoQuorumError(str(agent.ready_reason()))
+            return await work(agent.session.store)
+
+        return await self._call(there)
 
     # -- ClusterService ------------------------------------------------------------------------------------------
 
