@@ -140,16 +140,27 @@ class UnresolvableHintError(Exception):
 def read_hints(target: Callable[..., Any]) -> dict[str, Any]:
     """Return the type hints of a function, or of a class's constructor; reading them is most of reading a factory.
 
+    A name that is only imported for type checkers is asked of the module's ``__getattr__``, where it has one: so an
+    auto-configuration that is off loads none of the classes that it would provide.
+
     Raises:
         UnresolvableHintError: when a hint names something that is only imported for type checkers.
     """
     function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     if function is object.__init__:
         return {}
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise UnresolvableHintError(target, error.name or str(error), function.__module__) from error
+    brought: dict[str, Any] = {}
+    while True:
+        try:
+            return typing.get_type_hints(function, localns=brought, include_extras=True)
+        except NameError as error:
+            name, bring = error.name or "", getattr(function, "__globals__", {}).get("__getattr__")
+            try:
+                if bring is None or name in brought:
+                    raise AttributeError(name)
+                brought[name] = bring(name)
+            except AttributeError:
+                raise UnresolvableHintError(target, name or str(error), function.__module__) from error
 
 
 def read_parameters(target: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:

@@ -20,14 +20,17 @@ from app_framework.boot import (
 from app_framework.database.database import Database
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.database.properties import DatabaseProperties
-from app_framework.feeds.feed import Feed, FeedState
-from app_framework.feeds.health import FeedsHealth
 from app_framework.feeds.properties import FeedProperties, FeedsProperties
+from app_framework.menu import open_menu
 from app_framework.messaging.messengers import Messengers
 
 if TYPE_CHECKING:
     from app_framework.feeds.directory import DirectoryFeed
+    from app_framework.feeds.feed import Feed, FeedState
+    from app_framework.feeds.health import FeedsHealth
     from app_framework.feeds.subject import SubjectFeed
+
+__getattr__, __dir__ = open_menu(__name__, {"FeedsHealth": ".health"})  # loaded where there are feeds
 
 
 class Feeds(Lifecycle):
@@ -96,6 +99,8 @@ class FeedsAutoConfiguration:
     @bean(on_component(Feeds))
     def feeds_health(self, feeds: Feeds) -> FeedsHealth:
         """What the feeds say of themselves."""
+        from app_framework.feeds.health import FeedsHealth
+
         return FeedsHealth(feeds.feeds)
 
     @configuration_check

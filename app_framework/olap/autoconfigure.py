@@ -17,6 +17,7 @@ from app_framework.boot import (
     Environment,
     Events,
     FailureAnalysis,
+    any_of,
     auto_configuration,
     bean,
     configuration_check,
@@ -34,6 +35,7 @@ from app_framework.olap.health import AggregatesEndpoint, CubesHealth
 from app_framework.olap.manager import Manager
 from app_framework.olap.modeler import ModelChange, Modeler
 from app_framework.olap.properties import OlapProperties
+from app_framework.olap.queryable import CubeSource
 
 
 class ModelRefusedError(UserError):
@@ -133,9 +135,14 @@ def _section(environment: Environment, key: str) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-@auto_configuration(on_module("duckdb"), on_component(Database), properties=[OlapProperties], after=["database"])
+@auto_configuration(
+    on_module("duckdb"),
+    any_of(on_component(Database), on_component(CubeSource)),
+    properties=[OlapProperties],
+    after=["database", "distribution"],
+)
 class OlapAutoConfiguration:
-    """Builds the cubes over the database and offers them through the manager."""
+    """Builds the cubes over the database and offers them, and those of other sources, through the manager."""
 
     def __init__(self) -> None:
         # The database loads its data in a thread while this is made; imported later, it would be waited for after that.
@@ -145,8 +152,9 @@ class OlapAutoConfiguration:
     def manager(
         self,
         properties: OlapProperties,
-        database: Database,
+        database: Database | None,
         contributed: list[CubeDefinition],
+        sources: list[CubeSource],
         context: ApplicationContext,
     ) -> Manager:
         """The manager; cubes of user code (components of type `CubeDefinition`) stand beside those of the YAML."""
@@ -156,6 +164,7 @@ class OlapAutoConfiguration:
         modeler = Modeler(
             database,
             contributed,
+            sources=sources,
             node=context.node_name,
             rows_max=bounds.max_rows,
             limits=bounds.aggregates.limits,
@@ -167,6 +176,7 @@ class OlapAutoConfiguration:
             batch_max=properties.olap.max_batch,
             batch_rows_max=properties.olap.max_rows,
             modeler=modeler,
+            sources=sources,
         )
 
     @bean(on_component(Manager))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from app_framework.olap.queryable import Queryable
@@ -15,9 +15,11 @@ class Catalog:
         self.name = name
         self.cubes: Mapping[str, Queryable] = MappingProxyType({cube.name: cube for cube in cubes})
 
-    def discovery(self) -> dict[str, object]:
+    def discovery(
+        self, describe: Callable[[Queryable], Mapping[str, object]] = lambda cube: cube.discovery()
+    ) -> dict[str, object]:
         """Describe the catalog and its cubes."""
-        return {"name": self.name, "cubes": [cube.discovery() for cube in self.cubes.values()]}
+        return {"name": self.name, "cubes": [describe(cube) for cube in self.cubes.values()]}
 
     def __repr__(self) -> str:
         return f"<Catalog {self.name!r}: {', '.join(self.cubes)}>"

@@ -17,7 +17,7 @@ from app_framework.database.branches import MASTER
 from app_framework.errors import UserError, near_matches
 from app_framework.olap.catalog import Catalog
 from app_framework.olap.errors import QueryError, TooManyQuestionsError, UnknownCubeError
-from app_framework.olap.queryable import Queryable
+from app_framework.olap.queryable import CubeSource, Queryable
 
 if TYPE_CHECKING:
     from app_framework.olap.batch import Question
@@ -75,6 +75,7 @@ class Manager:
         batch_max: how many questions one batch may hold.
         batch_rows_max: how many rows the answers of a batch may have together.
         modeler: what makes other cubes in the place of these; None where they are fixed.
+        sources: what else tells about the cubes.
 
     >>> Manager([]).cubes
     mappingproxy({})
@@ -88,12 +89,14 @@ class Manager:
         batch_max: int = BATCH_MAX,
         batch_rows_max: int = BATCH_ROWS_MAX,
         modeler: Modeler | None = None,
+        sources: Iterable[CubeSource] = (),
     ) -> None:
         self.name = name
         self.batch_max = batch_max
         self.batch_rows_max = batch_rows_max
         self._served = _Served.of(catalogs)
         self._modeler = modeler
+        self._sources = tuple(sources)
         self._changing = threading.Lock()
         self._listeners: tuple[Callable[[ModelChange], None], ...] = ()
 
@@ -247,12 +250,30 @@ class Manager:
 
     def discovery(self) -> dict[str, object]:
         """Describe all catalogs: the document of ``GET /cubes``."""
-        return {"manager": self.name, "catalogs": [catalog.discovery() for catalog in self.catalogs.values()]}
+        catalogs = [catalog.discovery(self._described) for catalog in self.catalogs.values()]
+        return {"manager": self.name, "catalogs": catalogs}
 
     def describe(self, cube: str) -> dict[str, object]:
         """Describe one cube and the catalogs it is in: the document of ``GET /cubes/{cube}``."""
         catalogs = [catalog.name for catalog in self.catalogs.values() if cube in catalog.cubes]
-        return {"catalogs": catalogs, **self.cube(cube).discovery()}
+        return {"catalogs": catalogs, **self._described(self.cube(cube))}
+
+    def definition_of(self, cube: str) -> CubeDefinition:
+        """Return what a cube over the database was made from.
+
+        Raises:
+            UnknownCubeError: there is none of that name.
+            FixedModelError: the manager was made without a modeler.
+        """
+        if self._modeler is None:
+            raise FixedModelError(self.name)
+        return self._modeler.definition_of(cube)
+
+    def _described(self, cube: Queryable) -> dict[str, object]:
+        document = cube.discovery()
+        for source in self._sources:
+            document |= source.about(cube.name)
+        return document
 
     async def _exchange(self, change: Callable[[Modeler], tuple[list[Catalog], ModelChange]]) -> ModelChange:
         """Change the model in a thread, for all of it is looked at; one change after the other."""

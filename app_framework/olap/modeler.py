@@ -16,7 +16,7 @@ from app_framework.olap.cellreader import ROWS_MAX
 from app_framework.olap.cube import Cube
 from app_framework.olap.definition import CatalogDefinition, CubeDefinition, ModelDefinition
 from app_framework.olap.errors import UnknownCubeError
-from app_framework.olap.queryable import Queryable
+from app_framework.olap.queryable import CubeSource, Queryable
 
 DEFAULT_CATALOG = "Catalog"
 
@@ -50,8 +50,9 @@ class Modeler:
     the same object. It is used by one thread at a time.
 
     Args:
-        database: where the rows are.
+        database: where the rows are; None where there are none, and so no cubes but those of `sources`.
         contributed: cubes of user code, which stand beside those of a configuration.
+        sources: of cubes that stand beside all others, and of names that have to be there.
         node: the name under which answers report the data version.
         rows_max: the largest answer, in rows.
         limits: the bounds of the aggregates that are kept.
@@ -63,9 +64,10 @@ class Modeler:
 
     def __init__(
         self,
-        database: Database,
+        database: Database | None,
         contributed: Iterable[CubeDefinition] = (),
         *,
+        sources: Iterable[CubeSource] = (),
         node: str = "local",
         rows_max: int = ROWS_MAX,
         limits: AggregateLimits | None = None,
@@ -76,9 +78,21 @@ class Modeler:
             build_cubes, database=database, node=node, rows_max=rows_max, limits=limits, aggregations=aggregations
         )
         self._contributed = tuple(contributed)
+        self._sources = tuple(sources)
         self._added: dict[str, CubeDefinition] = {}
         self._definitions: tuple[CubeDefinition, ...] = ()
         self._catalogs: tuple[CatalogDefinition, ...] = ()
+
+    def definition_of(self, cube: str) -> CubeDefinition:
+        """Return what a cube was made from.
+
+        Raises:
+            UnknownCubeError: there is none of that name.
+        """
+        by_name = {definition.name: definition for definition in self._definitions}
+        if cube not in by_name:
+            raise UnknownCubeError(cube, near_matches(cube, by_name))
+        return by_name[cube]
 
     def apply(self, model: ModelDefinition) -> tuple[list[Catalog], ModelChange]:
         """Make the cubes what a configuration says, beside those of code that it does not name.
@@ -127,7 +141,11 @@ class Modeler:
         catalogs: Sequence[CatalogDefinition],
         known: Sequence[ModelProblem] = (),
     ) -> tuple[list[Catalog], ModelChange]:
-        problems = known or catalog_problems(catalogs, [cube.name for cube in definitions])
+        others = [cube for source in self._sources for cube in source.cubes]
+        problems = list(known) or [
+            *self._source_problems(definitions, others),
+            *catalog_problems(catalogs, [*(cube.name for cube in definitions), *_names(others)]),
+        ]
         before = {cube.name: cube for cube in self.cubes}
         cubes = self._build(definitions, known=problems, replaced=self.cubes)
         after = {cube.name: cube for cube in cubes}
@@ -140,12 +158,37 @@ class Modeler:
         for name, cube in before.items():
             if after.get(name) is not cube:
                 cube.close()
-        return build_catalogs(catalogs, cubes), change
+        return build_catalogs(catalogs, [*cubes, *others]), change
+
+    def _source_problems(
+        self, definitions: Sequence[CubeDefinition], others: Sequence[Queryable]
+    ) -> list[ModelProblem]:
+        """Return which names are taken by a cube of a source, and which a source needs and are not there."""
+        names, taken = [cube.name for cube in definitions], _names(others)
+        return [
+            *(
+                ModelProblem(cube.path, "DUPLICATE_CUBE", f"there is a query cube called {cube.name!r}.", of_key=True)
+                for cube in definitions
+                if cube.name in taken
+            ),
+            *(
+                ModelProblem(
+                    tuple(path), "UNKNOWN_CUBE", f"there is no cube {name!r}.", near_matches(name, names), of_key=True
+                )
+                for source in self._sources
+                for name, path in source.needs.items()
+                if name not in names
+            ),
+        ]
+
+
+def _names(cubes: Iterable[Queryable]) -> list[str]:
+    return [cube.name for cube in cubes]
 
 
 def build_cubes(
     definitions: Iterable[CubeDefinition],
-    database: Database,
+    database: Database | None,
     *,
     node: str = "local",
     rows_max: int = ROWS_MAX,
@@ -163,9 +206,15 @@ def build_cubes(
     Raises:
         ModelError: with every problem of every cube.
     """
+    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
+    if database is None:
+        needless = "needs a database, and there is none: add a section `database`."
+        nowhere = [ModelProblem(d.path, "NO_DATABASE", f"cube {d.name!r} {needless}", of_key=True) for d in definitions]
+        if problems := [*known, *nowhere]:
+            raise ModelError(problems)
+        return []
     from app_framework.olap.building import ModelBuilder
 
-    definitions, known, replaced = tuple(definitions), tuple(known), tuple(replaced)
     old = frozenset(promise for cube in replaced for promise in cube.model.promises)
     while True:
         seen = database.version

@@ -1,7 +1,8 @@
-"""What can be asked: a cube with data, and later a cube over a cluster; every door needs only this."""
+"""What can be asked: a cube with data, or one over many nodes; every door needs only this."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -82,3 +83,24 @@ class Queryable(Protocol):
 
     def discovery(self) -> dict[str, object]:
         """Describe dimensions, hierarchies, levels and measures."""
+
+
+class CubeSource(ABC):
+    """Brings cubes to a manager that are not built over its database, and relies on some that are.
+
+    A component of this type is found by the manager; the cubes of a configuration may come and go beside it.
+    """
+
+    @property
+    @abstractmethod
+    def cubes(self) -> Sequence[Queryable]:
+        """What it brings."""
+
+    @property
+    def needs(self) -> Mapping[str, Sequence[str | int]]:
+        """The cubes of the database that it relies on, by name, each with the configuration path that names it."""
+        return {}
+
+    def about(self, cube: str) -> Mapping[str, object]:
+        """Return what it adds to the description of a cube."""
+        return {}
