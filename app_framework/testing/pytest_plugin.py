@@ -6,7 +6,8 @@ pytest; what a fixture needs, the fixture imports.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -22,6 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="write golden files instead of comparing with them",
     )
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show where two answers differ."""
+    # A test that compares answers has made one.
+    results = sys.modules.get("app_framework.testing.results")
+    return None if results is None else cast("list[str] | None", results.explain_comparison(op, left, right))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class CellTable(dict[object, object]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 class CubeResult:
@@ -338,7 +338,7 @@ def _placed(result: CubeResult) -> list[tuple[_Place, tuple[object, ...]]]:
 
 def _hashable(member: object) -> object:
     """Not a number is not equal to itself; as a member it is."""
-    return "NaN" if member != member else member  # noqa: PLR0124
+    return "NaN" if member != member else member
 
 
 def _where(result: CubeResult, place: _Place) -> str:
