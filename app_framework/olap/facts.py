@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from app_framework.olap.condition import Condition
 from app_framework.olap.dimension import Level
 from app_framework.olap.frames import Key
 from app_framework.olap.join import JoinTree, Path
@@ -34,6 +35,10 @@ class Facts(Protocol):
 
     def filtered(self, measure: AggregateMeasure, condition: str) -> tuple[str, int]:
         """Return a measure over the rows that pass a condition too, and how often the condition stands in it."""
+
+    def within(self, measure: AggregateMeasure, context: Sequence[Condition]) -> str | None:
+        """Return a measure over the rows that pass conditions, where that is kept apart; None to have them written."""
+        return None
 
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM; `joins` are the paths of the tables that are read."""

@@ -204,6 +204,10 @@ class CalculationPlan:
         known = {**self._known, **others}
         return CalculationPlan(known, self.top.frame.keys, self.asked, names, self.top.context)
 
+    def within(self, slices: tuple[Condition, ...], names: Iterable[str]) -> CalculationPlan:
+        """Return the plan of the same measures with other defaults of the slicing hierarchies that they lift."""
+        return CalculationPlan(self._known, self.top.frame.keys, self.asked, names, slices)
+
     @property
     def aggregates(self) -> tuple[AggregateMeasure, ...]:
         """The measures that are aggregated, each once however many contexts it is aggregated in."""

@@ -209,6 +209,8 @@ class StageWriter:
     def _aggregate(self, measure: AggregateMeasure, context: Sequence[Condition], facts: Facts) -> str:
         if not context:
             return facts.measure(measure)
+        if (apart := facts.within(measure, context)) is not None:
+            return apart
         before, where = len(self._where.parameters), self._where.over(facts)
         condition = " AND ".join(where.write(condition) for condition in context)
         bound = self._where.parameters[before:]

@@ -64,13 +64,18 @@ _COUNTED = "coalesce(CAST({0} AS BIGINT), 0)"
 
 def parts_of(measure: AggregateMeasure) -> Parts | None:
     """Return what is kept of a measure, None where that would be the values themselves, or is not known."""
+    if any(argument.type.family == "array" for argument in measure.arguments):
+        return None  # arrays are put together element by element, of all rows at once
+    return merging_parts(measure)
+
+
+def merging_parts(measure: AggregateMeasure) -> Parts | None:
+    """Return the parts of a measure that merge, those of arrays that are taken as they are included."""
     if not measure.arguments:
         return Parts((ROWS,), _COUNTED)
     aggregation = measure.aggregation
-    if aggregation.term is None or AGGREGATIONS.get(aggregation.name) is not aggregation:
+    if measure.by_element or aggregation.term is None or AGGREGATIONS.get(aggregation.name) is not aggregation:
         return None
-    if any(argument.type.family == "array" for argument in measure.arguments):
-        return None  # arrays are put together element by element, of all rows at once
     terms = [aggregation.term(argument) for argument in measure.arguments]
     exact = measure.arguments[0].type.family != "float"
     return _parts(aggregation.name, aggregation.parts, terms, exact=exact, whole=measure.type == BIGINT)

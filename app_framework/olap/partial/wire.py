@@ -1,0 +1,146 @@
+"""What of a measure travels from a node to whoever merges, and how the measure is made of what several nodes sent.
+
+| aggregation                       | travels                        | merged by                       |
+| --------------------------------- | ------------------------------ | ------------------------------- |
+| what `parts_of` knows             | its parts                      | the parts' own merging          |
+| count_distinct                    | the values, each once a group  | their union                     |
+| median, quantile                  | the values                     | all of them together            |
+| approx_count_distinct             | a HyperLogLog state            | combine_aggr                    |
+
+Nothing is declared: what travels follows from the aggregation, on both sides alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app_framework.database.datatype import DataType
+from app_framework.olap.aggregates.parts import Part, Parts, merging_parts
+from app_framework.olap.aggregation import (
+    AGGREGATIONS,
+    APPROX_COUNT_DISTINCT,
+    COUNT_DISTINCT,
+    MEDIAN,
+    QUANTILE,
+    VARIANCE,
+    Argument,
+)
+from app_framework.olap.measure import AggregateMeasure
+from app_framework.olap.sorting import sort_key
+
+NARROWED = ("UUID", "HUGEINT", "UHUGEINT")
+"""Types that Arrow has no own form for: they are cast back when they arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class WirePart:
+    """A column that a node sends.
+
+    Args:
+        part: its SQL over rows, and over kept groups.
+        read: what the merger makes of the column before it merges: `{0}` is the column.
+        empty: its type as SQL, for when no node sends it.
+    """
+
+    part: Part
+    read: str = "{0}"
+    empty: str = "DOUBLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """All columns that a node sends of a measure, and the answer over them once they are merged."""
+
+    each: tuple[WirePart, ...]
+    answer: str = "{0}"
+
+    def merged(self, columns: Sequence[str]) -> str:
+        """Return the measure as SQL over the columns that arrived."""
+        read = [wire.read.format(column) for wire, column in zip(self.each, columns, strict=True)]
+        sent = {wire.part.sql: column for wire, column in zip(self.each, read, strict=True)}
+        merged = [
+            wire.part.merge.format(column, *([sent[wire.part.beside]] if wire.part.beside else []), where="")
+            for wire, column in zip(self.each, read, strict=True)
+        ]
+        return self.answer.format(*merged)
+
+
+def wire_of(measure: AggregateMeasure) -> Wire | None:
+    """Return what travels of a measure, None where nobody knows how to merge it."""
+    parts = merging_parts(measure) or _shipped(measure)
+    if parts is None:
+        return None
+    return Wire(tuple(_wire(part, measure) for part in parts.each), parts.answer)
+
+
+def column_name(context: int, part: int, measure: str) -> str:
+    """Return what the column of a part is called in what travels."""
+    return f"#{context} {part} {measure}"
+
+
+def order_name(level: str) -> str:
+    """Return what the column of a level's sort key is called in what travels."""
+    return sort_key(level)
+
+
+def came_back(kind: DataType, column: str) -> str:
+    """Return a column that has travelled as SQL of the type that it had before."""
+    return f"CAST({column} AS {kind.sql})" if kind.sql in NARROWED else column
+
+
+def _shipped(measure: AggregateMeasure) -> Parts | None:
+    """Return the parts of what does not merge as numbers: the values themselves, or a state of them."""
+    aggregation = measure.aggregation
+    if AGGREGATIONS.get(aggregation.name) is not aggregation or measure.by_element:
+        return None
+    argument = measure.arguments[0]
+    if aggregation is COUNT_DISTINCT:
+        return Parts((_values(argument.sql, "DISTINCT "),), "coalesce(len(list_distinct(flatten({0}))), 0)")
+    if aggregation is APPROX_COUNT_DISTINCT:
+        state = Part("sketch", f"approx_count_distinct({argument.sql}) EXPORT_STATE", "combine_aggr({0}){where}")
+        return Parts((state,), "finalize({0})")
+    if aggregation is MEDIAN:
+        return Parts((_values(_double(argument)),), "list_median(flatten({0}))")
+    if aggregation is QUANTILE:
+        answer = f"list_aggregate(flatten({{0}}), 'quantile_cont', {measure.fractions[0]!r})"
+        return Parts((_values(_double(argument)),), answer)
+    return None
+
+
+def _values(term: str, distinct: str = "") -> Part:
+    return Part("values", f"list({distinct}{term}) FILTER (WHERE {term} IS NOT NULL)", "list({0}){where}")
+
+
+def _double(argument: Argument) -> str:
+    assert VARIANCE.term is not None
+    return VARIANCE.term(argument)
+
+
+def _wire(part: Part, measure: AggregateMeasure) -> WirePart:
+    """Return how a part travels: as the type that Arrow has for it, and back."""
+    if part.name == "variance":
+        return WirePart(part, "to_aggregate_state({0}, 'var_samp', ['DOUBLE'])", _VARIANCE)
+    if part.name == "sketch":
+        # Which values were seen is in the state; of what type they were makes no difference to merging it.
+        return WirePart(part, "to_aggregate_state({0}, 'approx_count_distinct', ['BIGINT'])", _SKETCH)
+    if part.name in ("rows", "count"):
+        return WirePart(part, empty="BIGINT")
+    if part.name == "sum":
+        return WirePart(part, empty=_sum_type(measure.arguments[0].type))
+    if part.name == "product" or (part.name == "values" and measure.aggregation is not COUNT_DISTINCT):
+        return WirePart(part, empty="DOUBLE[]" if part.name == "values" else "DOUBLE")
+    kind = measure.arguments[-1 if part.name == "by" else 0].type
+    sql = "VARCHAR" if kind.family == "text" else kind.sql
+    listed = "[]" if part.name == "values" else ""
+    return WirePart(part, f"CAST({{0}} AS {sql}{listed})" if sql in NARROWED else "{0}", sql + listed)
+
+
+def _sum_type(kind: DataType) -> str:
+    if kind.family == "float":
+        return "DOUBLE"
+    return f"DECIMAL(38,{kind.scale})" if kind.family == "decimal" else "DECIMAL(38,0)"
+
+
+_VARIANCE = "STRUCT(count UBIGINT, mean DOUBLE, dsquared DOUBLE)"
+_SKETCH = 'STRUCT("precision" UTINYINT, registers UTINYINT[])'
