@@ -188,7 +188,7 @@ def apply_function(cells: ArrowTable, function: Callable[..., object], kind: Dat
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table, wanted = cast("pa.Table", cells), _arrow_type(kind.name)
+    table, wanted = cast("pa.Table", cells), arrow_type(kind.name)
     pieces = [pa.table({"row": pa.array([], pa.int64()), "value": pa.array([], wanted)})]
     for grouping in pc.unique(table.column(1)):
         part = table.filter(pc.equal(table.column(1), grouping))
@@ -234,7 +234,7 @@ def row_pieces(rows: RowSet) -> Iterator[bytes]:
     """Yield the rows of a cell as an Arrow IPC stream, a batch at a time; cube and versions as schema metadata."""
     import pyarrow as pa
 
-    fields = [pa.field(column.name, _arrow_type(column.type)) for column in rows.columns]
+    fields = [pa.field(column.name, arrow_type(column.type)) for column in rows.columns]
     metadata = {"cube": rows.cube, "versions": json.dumps(rows.versions), "count": str(rows.count)}
     schema = pa.schema(fields, metadata=metadata)
     yield from _ipc_pieces(schema, (_cast(batch, schema) for batch in rows.record_batches()))
@@ -243,7 +243,7 @@ def row_pieces(rows: RowSet) -> Iterator[bytes]:
 def _schema(columns: Sequence[CellColumn]) -> pa.Schema:
     import pyarrow as pa
 
-    fields = [pa.field(column.name, _arrow_type(column.type)) for column in columns]
+    fields = [pa.field(column.name, arrow_type(column.type)) for column in columns]
     return pa.schema([*fields, pa.field(GROUPING, pa.int64())])
 
 
@@ -302,12 +302,13 @@ class _Sink:
         return taken
 
 
-def _arrow_type(name: str) -> pa.DataType:
+def arrow_type(name: str) -> pa.DataType:
+    """Return Arrow's type for one of answers."""
     import pyarrow as pa
 
     kind = DataType.parse(name)
     if kind.family == "array":
-        return pa.list_(_arrow_type(kind.element.name))
+        return pa.list_(arrow_type(kind.element.name))
     if kind.family == "decimal":
         return pa.decimal128(kind.width, kind.scale)
     if kind.family == "zoned":

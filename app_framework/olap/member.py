@@ -53,6 +53,11 @@ def member_text(member: object) -> str:
     return str(member).lower() if isinstance(member, bool) else str(member)
 
 
+def member_json(member: object) -> object:
+    """Return a member, or None, as JSON writes it; `parse_member` reads it again."""
+    return member if member is None or isinstance(member, str | int | float | bool) else member_text(member)
+
+
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written down: half of a surrogate pair, which JSON can escape, cannot."""
     try:
