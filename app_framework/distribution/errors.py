@@ -2,6 +2,7 @@
 
 ServiceUnavailableError
 ├── DataNodeUnavailableError   a data cube that has to answer does not; names node and members
+├── OtherIncarnationError      a data cube was started again since it was asked
 └── DistributionStoppedError   a query cube neither listens nor answers
 ResultTooLargeError (app_framework.database.errors)
 └── PartTooLargeError          TOO_LARGE  what one data cube would send is too large; names its node
@@ -145,6 +146,23 @@ def _listed(values: Sequence[object]) -> str:
     return shown + (f" and {len(values) - MEMBERS_SHOWN_MAX:,} more" if len(values) > MEMBERS_SHOWN_MAX else "")
 
 
+class OtherIncarnationError(ServiceUnavailableError):
+    """A data cube was started again since what is known of it was fetched.
+
+    Attributes:
+        data_cube: ``node/cube``.
+    """
+
+    code = "UNAVAILABLE"
+
+    def __init__(self, data_cube: str) -> None:
+        super().__init__(data_cube)
+        self.data_cube = data_cube
+
+    def __str__(self) -> str:
+        return f"Data cube {self.data_cube!r} was started again; fetch its contribution first."
+
+
 class DistributionStoppedError(ServiceUnavailableError):
     """A query cube was stopped, and answers nothing until it is started.
 
@@ -168,14 +186,20 @@ class PartTooLargeError(ResultTooLargeError):
     Attributes:
         node: where it is.
         unit: what the limit counts.
+        told: what the node itself said of it.
     """
 
-    def __init__(self, limit: int, node: str, unit: str = "rows") -> None:
+    def __init__(self, limit: int | None, node: str, unit: str = "rows", told: str = "") -> None:
         super().__init__(limit)
         self.node = node
         self.unit = unit
+        self.told = told
 
     def __str__(self) -> str:
+        if self.told:
+            return self.told
+        if self.limit is None:
+            return f"Node {self.node!r} needs more memory for this question than it may use. Filter it."
         return (
             f"Node {self.node!r} would send more than {self.limit:,} {self.unit} for this question"
             " (`distribution.limits`). Filter it, or name fewer levels."

@@ -12,6 +12,7 @@ class DistributionLimits:
     Args:
         members_max: of one hierarchy of one data cube; more are concealed, or refused.
         rows_max: of an answer, and of what one data cube sends for one set of cells.
+        bytes_max: of what one data cube sends at once.
         heartbeat_s: how often a data cube says that it is there.
         suspect_s: after how long without a word a data cube is not asked.
         discovery_timeout_s: how long fetching what a data cube holds may take.
@@ -24,6 +25,7 @@ class DistributionLimits:
 
     members_max: int = 1_000_000
     rows_max: int = 1_000_000
+    bytes_max: int = 512 << 20
     heartbeat_s: float = 0.5
     suspect_s: float = 2.0
     discovery_timeout_s: float = 60.0

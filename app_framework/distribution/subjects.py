@@ -63,9 +63,14 @@ class Places:
         """Return the key under which it stands whether a data cube takes part."""
         return f"{self.cubes}.{token(node, cube)}"
 
+    @property
+    def query_cubes(self) -> str:
+        """What the keys of query cubes begin with."""
+        return f"{self.keys}.queries"
+
     def query_cube(self, node: str, name: str) -> str:
         """Return the key under which it stands whether a query cube takes part on a node."""
-        return f"{self.keys}.queries.{token(node, name)}"
+        return f"{self.query_cubes}.{token(node, name)}"
 
 
 def token(*names: str) -> str:

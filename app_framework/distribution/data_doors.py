@@ -1,0 +1,157 @@
+"""What a data cube answers to query cubes: its contribution, its part of an answer, its rows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app_framework.distribution.delivery import pack
+from app_framework.distribution.drilling import drillable
+from app_framework.distribution.errors import InvalidContributionError, OtherIncarnationError, PartTooLargeError
+from app_framework.distribution.liveness import Stamp
+from app_framework.distribution.reading import Reader
+from app_framework.olap.errors import TooLargeError
+
+if TYPE_CHECKING:
+    from app_framework.database import Database
+    from app_framework.distribution.acknowledging import Acknowledgements
+    from app_framework.distribution.concealment import Concealed
+    from app_framework.distribution.contribution import DataCubeId
+    from app_framework.distribution.limits import DistributionLimits
+    from app_framework.distribution.publishing import Publisher
+    from app_framework.distribution.subjects import Places
+    from app_framework.messaging import Call, Messenger, Service
+    from app_framework.olap.model import CubeModel
+    from app_framework.olap.partial import PartialAnswerer
+
+INCARNATION = "Af-Incarnation"
+"""The header that says which incarnation of a data cube a question is for."""
+DOORS = ("contribution", "partial", "rows", "masked")
+
+
+class DataDoors:
+    """The doors of one incarnation of a data cube.
+
+    Args:
+        model: of the cube.
+        concealed: what is refused even when it is asked for by name.
+        database: where its rows are.
+        publisher: knows its contribution.
+        data_cube: which one.
+        incarnation: other ones are not answered for.
+        messenger: brings questions.
+        limits: the bounds.
+        acknowledged: is told which query cubes know of masks.
+    """
+
+    def __init__(
+        self,
+        model: CubeModel,
+        concealed: Concealed,
+        database: Database,
+        publisher: Publisher,
+        *,
+        data_cube: DataCubeId,
+        incarnation: str,
+        messenger: Messenger,
+        limits: DistributionLimits,
+        acknowledged: Acknowledgements,
+    ) -> None:
+        from app_framework.olap.partial import PartialAnswerer
+
+        self._id = data_cube
+        self._model = model
+        self._concealed = concealed
+        self._database = database
+        self._publisher = publisher
+        self._incarnation = incarnation
+        self._messenger = messenger
+        self._limits = limits
+        self._acknowledged = acknowledged
+        self._answerer: PartialAnswerer = PartialAnswerer(concealed.visible(model), database, rows_max=limits.rows_max)
+        self._services: list[Service] = []
+
+    async def open(self, places: Places) -> None:
+        """Answer from now on."""
+        handlers = (self._contribution, self._partial, self._rows, self._masked)
+        for door, handler in zip(DOORS, handlers, strict=True):
+            subject = places.of_data(self._id.node, self._id.cube, door)
+            self._services.append(await self._messenger.serve(subject, handler))
+
+    async def close(self) -> None:
+        """Take no more questions, and finish those that are here."""
+        services, self._services = self._services, []
+        for service in services:
+            await service.unsubscribe()
+
+    async def _contribution(self, call: Call) -> bytes:
+        since = _reader(call, "a question for a contribution").document.get("since")
+        stamp = None
+        if since is not None:
+            read = Reader(since, "a known contribution")
+            stamp = Stamp(read.text("incarnation"), read.number("version"), "")
+        return await pack(self._messenger, self._publisher.pieces(stamp))
+
+    async def _partial(self, call: Call) -> bytes:
+        from app_framework.olap.partial import PartialQuestion
+
+        self._check_incarnation(call)
+        question = PartialQuestion.parse(call.data)
+        self._check_branch(question.branch)
+        bounded = replace(question, timeout_s=max(0.001, min(question.timeout_s, call.remaining_s)))
+        try:
+            answer = await self._answerer.answer(bounded)
+        except TooLargeError as error:
+            limit = min(question.rows_max, self._limits.rows_max) if error.limit is not None else None
+            raise PartTooLargeError(limit, self._id.node) from error
+        return await pack(self._messenger, answer.chunks())
+
+    async def _rows(self, call: Call) -> bytes:
+        from app_framework.olap.arrow import row_pieces
+        from app_framework.olap.cube import Cube
+        from app_framework.olap.drillthrough import read_drillthrough
+        from app_framework.olap.errors import QueryError
+
+        self._check_incarnation(call)
+        question, problems = read_drillthrough(_reader(call, "a question for rows").document)
+        if problems:
+            raise QueryError.of(problems)
+        self._check_branch(question.branch)
+        cube = Cube(
+            drillable(self._model, self._concealed), self._database, node=self._id.node, rows_max=self._limits.rows_max
+        )
+        try:
+            rows = await cube.drillthrough(question)
+        except TooLargeError as error:
+            raise PartTooLargeError(error.limit, self._id.node) from error
+        with rows:
+            pieces = await asyncio.to_thread(lambda: list(row_pieces(rows)))
+        return await pack(self._messenger, pieces)
+
+    async def _masked(self, call: Call) -> bytes:
+        read = _reader(call, "an acknowledgement")
+        self._acknowledged.note(read.text("query_cube"), read.number("masks_version"))
+        return b""
+
+    def _check_incarnation(self, call: Call) -> None:
+        wanted = call.headers.get(INCARNATION, self._incarnation)
+        if wanted != self._incarnation:
+            raise OtherIncarnationError(str(self._id))
+
+    def _check_branch(self, branch: str) -> None:
+        from app_framework.olap.errors import UNKNOWN_BRANCH, QueryError, QueryProblem
+
+        if branch in self._concealed.branches:
+            raise QueryError.of([QueryProblem(UNKNOWN_BRANCH, "branch", f"there is no branch {branch!r}.")])
+
+    def __repr__(self) -> str:
+        return f"<DataDoors of '{self._id}'>"
+
+
+def _reader(call: Call, what: str) -> Reader:
+    try:
+        return Reader(json.loads(call.data), what)
+    except ValueError as error:
+        raise InvalidContributionError(f"{what} is not JSON: {error}") from error
