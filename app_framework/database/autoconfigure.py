@@ -8,13 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from app_framework.boot import (
+    ConditionContext,
     ConfigProblem,
     Environment,
     FailureAnalysis,
+    Outcome,
     auto_configuration,
     bean,
     failure_analyzer,
     on_component,
+    on_condition,
     on_missing_component,
     on_module,
 )
@@ -27,7 +30,19 @@ from app_framework.database.health import DatabaseHealth
 from app_framework.database.properties import DatabaseProperties
 
 
-@auto_configuration(on_module("duckdb"), properties=[DatabaseProperties])
+def has_rows(context: ConditionContext) -> Outcome:
+    """Match unless the node has query cubes and nothing that needs rows of its own."""
+    environment = context.environment
+    if not environment.contains("distribution.query-cubes"):
+        return Outcome(True, "found no query cubes that would do without it")
+    for section in ("database", "schemas", "feeds", "distribution.data-cubes"):
+        if environment.contains(section):
+            return Outcome(True, f"found {section}", environment.origin(section))
+    origin = environment.origin("distribution.query-cubes")
+    return Outcome(False, "found query cubes only, which hold no rows", origin, "add a section database")
+
+
+@auto_configuration(on_module("duckdb"), on_condition(has_rows, late=False), properties=[DatabaseProperties])
 class DatabaseAutoConfiguration:
     """Opens the analytic database and loads its tables."""
 

@@ -19,7 +19,7 @@ from app_framework.database.history import UNCHANGED, DataView, TableChanges
 from app_framework.database.integrity import ReferenceCheck, check_rows
 from app_framework.database.listening import CommitListener
 from app_framework.database.loading import Loader
-from app_framework.database.pool import QueryPool, Ticket, pool_type
+from app_framework.database.pool import QueryPool, Ticket, pool_type, spare_engine
 from app_framework.database.promise import Promise
 from app_framework.database.receipt import Receipt, Receipts
 from app_framework.database.rejects import Rejects
@@ -150,9 +150,11 @@ class Database:
         limits, clock = limits or DatabaseLimits(), clock or SystemClock()
         if str(path) != ":memory:":
             _make_folder(Path(path))
-        engine = Engine(str(path), threads=limits.threads, memory_limit=limits.memory_limit)
+        tables = tuple(tables)
+        spare = spare_engine(str(path), tables) if inline else None
+        engine = spare or Engine(str(path), threads=limits.threads, memory_limit=limits.memory_limit)
         try:
-            loaded = _load(engine, tuple(tables), references, clock, limits.versions_kept)
+            loaded = _load(engine, tables, references, clock, limits.versions_kept)
             engine.seal()
             return cls(engine, *loaded, limits, clock, Path(rejects) if rejects else None, pool_type(inline=inline))
         except BaseException:

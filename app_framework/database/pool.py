@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from app_framework.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
     from app_framework.database.duckdb import Cursor, Engine
+    from app_framework.database.schema import Table
 
 T = TypeVar("T")
 INTERRUPT_AGAIN_S = 0.05
@@ -130,6 +131,15 @@ def pool_type(*, inline: bool) -> type[QueryPool]:
     from app_framework.database.inline import InlinePool
 
     return InlinePool
+
+
+def spare_engine(path: str, tables: Sequence[Table]) -> Engine | None:
+    """Return an engine that was used before, where there are such and a database can do with it."""
+    from app_framework.database.spare import SPARE
+
+    spare = SPARE.get()
+    # One that was sealed once reads no files any more.
+    return spare.take() if spare and path == ":memory:" and not any(table.source for table in tables) else None
 
 
 class Ticket(Generic[T]):

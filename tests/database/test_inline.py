@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
-from app_framework.database import Column, Database, EngineError, Insert, Table
+from app_framework.database import Column, Database, EngineError, Insert, Source, Table
 from app_framework.database.datatype import BIGINT
+from app_framework.database.spare import SpareEngines
 from app_framework.errors import ServiceUnavailableError
 from app_framework.testing.virtual_time import run_virtually
 
@@ -85,3 +87,26 @@ def test_it_is_a_database_as_any(database: Database) -> None:
         assert database.tables["t"].columns["x"] == Column("x", BIGINT)
     with pytest.raises(ServiceUnavailableError):
         database.query("SELECT 1")
+
+
+def test_engines_are_used_again_and_remember_nothing() -> None:
+    """A hundred tests with three nodes each begin a few engines, not three hundred."""
+    table = Table("t", columns={"x": "bigint"}, key=["x"])
+    with SpareEngines() as spare, spare.used():
+        for number in range(3):
+            with Database.open(tables=[table], inline=True) as one, Database.open(tables=[table], inline=True) as two:
+                one.commit([Insert("t", [{"x": number}])])
+                one.create_branch("b").result()
+                assert one.query("SELECT x FROM t") == [(number,)]
+                assert two.query("SELECT x FROM t") == []
+                assert not two.branches
+            assert repr(spare) == "<SpareEngines 2 idle>"
+
+
+def test_what_reads_files_has_an_engine_of_its_own(tmp_path: Path) -> None:
+    """An engine that was sealed once reads none any more."""
+    (tmp_path / "t.csv").write_text("x\n1\n")
+    with SpareEngines() as spare, spare.used():
+        Database.open(inline=True).close()
+        with Database.open(tables=[Table("t", Source.of(csv=tmp_path / "t.csv"))], inline=True) as database:
+            assert database.query("SELECT x FROM t") == [(1,)]
