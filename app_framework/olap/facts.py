@@ -24,6 +24,9 @@ class Facts(Protocol):
     of_rows: bool = True
     """Whether they are single rows, and no groups of rows."""
 
+    grouping: str = ""
+    """What says of which grouping a row is, as SQL, where there are rows for each, without the members it rolls up."""
+
     def level(self, level: Level) -> str:
         """Return what stands for the member of a level as SQL over a row."""
 

@@ -191,16 +191,17 @@ class StageWriter:
         sets = sorted(needs.groupings)
         details = sets == [0]
         columns = [f"{sql} AS {quote(key.name)}" for key, sql in zip(frame.keys, keys, strict=True)]
-        columns += sort_key_columns([(key.name, key.level) for key in frame.keys], keys, facts, grouped=not details)
+        rolled_up = not details and not facts.grouping
+        columns += sort_key_columns([(key.name, key.level) for key in frame.keys], keys, facts, grouped=rolled_up)
         columns += [
             f"{self._aggregate(measure, context, facts)} AS {quote(self._column(context, name))}"
             for (context, name), measure in needs.aggregates.items()
         ]
         if not frame.keys and not needs.aggregates:
             columns.append(f"count(*) AS {quote('#rows')}")  # without aggregates and keys there is still one row
-        grouping = "0" if details else f"GROUPING({', '.join(reversed(keys))})"
-        columns.append(f"{grouping} AS {quote(GROUPING)}")
-        group_by = ", ".join(keys) if details else _grouping_sets(keys, sets)
+        bits = facts.grouping or ("0" if details else f"GROUPING({', '.join(reversed(keys))})")
+        columns.append(f"{bits} AS {quote(GROUPING)}")
+        group_by = _grouping_sets(keys, sets) if rolled_up else ", ".join([*keys, *filter(None, [facts.grouping])])
         source, conditions = self._source(frame)
         cells = facts.decoded(frame.keys, select_cells(columns, source, conditions, group_by))
         self._cells_of[frame] = self._table("cells", cells)

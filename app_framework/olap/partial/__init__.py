@@ -14,7 +14,9 @@ from app_framework.menu import open_menu
 if TYPE_CHECKING:
     from app_framework.olap.partial.answer import PartialAnswer, PartialAnswerError
     from app_framework.olap.partial.answering import PartialAnswerer
-    from app_framework.olap.partial.merging import ApplicationPart, CellMerger
+    from app_framework.olap.partial.arranging import ApplicationPart
+    from app_framework.olap.partial.merging import CellMerger
+    from app_framework.olap.partial.projection import Knowledge, Replication, project
     from app_framework.olap.partial.question import (
         PartialCell,
         PartialFrame,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ApplicationPart",
     "CellMerger",
+    "Knowledge",
     "PartialAnswer",
     "PartialAnswerError",
     "PartialAnswerer",
@@ -34,9 +37,11 @@ __all__ = [
     "PartialFrame",
     "PartialQuestion",
     "PartialQuestionError",
+    "Replication",
     "Restriction",
     "Split",
     "distributable",
+    "project",
     "resolve_defaults",
     "split",
 ]
@@ -44,8 +49,9 @@ __all__ = [
 __getattr__, __dir__ = open_menu(
     __name__,
     {
-        "ApplicationPart": "merging",
+        "ApplicationPart": "arranging",
         "CellMerger": "merging",
+        "Knowledge": "projection",
         "PartialAnswer": "answer",
         "PartialAnswerError": "answer",
         "PartialAnswerer": "answering",
@@ -53,9 +59,11 @@ __getattr__, __dir__ = open_menu(
         "PartialFrame": "question",
         "PartialQuestion": "question",
         "PartialQuestionError": "question",
+        "Replication": "projection",
         "Restriction": "question",
         "Split": "splitting",
         "distributable": "splitting",
+        "project": "projection",
         "resolve_defaults": "splitting",
         "split": "splitting",
     },

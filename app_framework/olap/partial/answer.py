@@ -1,6 +1,7 @@
 """What a node sends of an answer: a table per frame, in pieces that a messenger carries.
 
-A length, a header in JSON, then the Arrow stream of each table; pieces are cut wherever they are full.
+A length, a header in JSON, then the Arrow stream of each table; pieces are cut wherever they are full. Blanks end the
+header so that Arrow finds its numbers at addresses that it can read in place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from app_framework.errors import FrameworkError
 
 CHUNK_BYTES = 256 * 1024
 HEADER_BYTES_MAX = 16 * 1024 * 1024
+ALIGNMENT_BYTES = 64
 _LENGTH = struct.Struct("<I")
 Chunk = bytes
 
@@ -67,6 +69,7 @@ class PartialAnswer:
         streams = [_stream(table) for table in self.tables]
         header = {"version": self.version, "elapsed_ms": self.elapsed_ms, "frames": [len(one) for one in streams]}
         text = json.dumps(header).encode()
+        text += b" " * (-(_LENGTH.size + len(text)) % ALIGNMENT_BYTES)
         return _full([_LENGTH.pack(len(text)) + text, *(memoryview(one) for one in streams)])
 
     @staticmethod

@@ -12,12 +12,9 @@ from app_framework.olap.facts import BaseRows
 from app_framework.olap.frames import Key
 from app_framework.olap.join import JoinTree
 from app_framework.olap.partial.binding import BoundCell, BoundFrame, Context
-from app_framework.olap.partial.wire import column_name, order_name, wire_of
+from app_framework.olap.partial.wire import ROWS, column_name, order_name, wire_of
 from app_framework.olap.sorting import sort_key_columns
 from app_framework.olap.where import ConditionWriter
-
-ROWS = "#rows"
-"""The column of a frame that would have none."""
 
 
 @dataclass(frozen=True, slots=True)

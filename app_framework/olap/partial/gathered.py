@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from app_framework.database.sql import quote
 from app_framework.olap.condition import Condition
 from app_framework.olap.dimension import Level
 from app_framework.olap.facts import Facts
@@ -16,7 +15,7 @@ from app_framework.olap.join import Path
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.partial.answer import PartialAnswerError
 from app_framework.olap.partial.question import PartialFrame
-from app_framework.olap.partial.wire import Wire, came_back, column_name, order_name, wire_of
+from app_framework.olap.partial.wire import ROWS, Wire, came_back, column_name, order_name, sent_type, wire_of
 
 PARTIAL = "partial"
 """What the rows of a frame are called in a statement."""
@@ -31,50 +30,97 @@ class Column:
     Args:
         name: in the statement: ``k0``, ``o0``, ``p0_0``.
         sent: what it was called when it travelled.
-        type: its type as SQL, for rows that nobody sent.
+        type: its type as SQL, for rows that do not have it; nothing where any would do.
     """
 
     name: str
     sent: str
     type: str
 
+    @property
+    def missing(self) -> str:
+        """What stands in its place in rows that do not have it, as SQL."""
+        return f"CAST(NULL AS {self.type}) AS {self.name}" if self.type else f"NULL AS {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameColumns:
+    """The columns in which the rows of a frame arrive.
+
+    Args:
+        keys: one for each key.
+        orders: those of the sort keys, by the place of their key.
+        parts: those of each measure, by its name and context.
+    """
+
+    keys: tuple[Column, ...]
+    orders: Mapping[int, Column]
+    parts: Mapping[tuple[str, int], tuple[Column, ...]]
+
+    @staticmethod
+    def of(frame: Frame, asked: PartialFrame, wires: Mapping[str, Wire]) -> FrameColumns:
+        """Return the columns of a frame whose measures travel in these wires."""
+        levels = [key.level for key in frame.keys]
+        parts = {
+            (cell.measure, cell.context): tuple(
+                Column(f"p{place}_{i}", column_name(cell.context, i, cell.measure), part.empty)
+                for i, part in enumerate(wires[cell.measure].each)
+            )
+            for place, cell in enumerate(asked.cells)
+        }
+        keys = tuple(Column(f"k{i}", level.full_name, sent_type(level.type)) for i, level in enumerate(levels))
+        orders = {
+            i: Column(f"o{i}", order_name(level.full_name), "") for i, level in enumerate(levels) if level.order.key
+        }
+        return FrameColumns(keys, orders, parts)
+
+    @property
+    def all(self) -> tuple[Column, ...]:
+        """All of them."""
+        parts = (column for columns in self.parts.values() for column in columns)
+        return (*self.keys, *self.orders.values(), *parts)
+
+    @property
+    def missing(self) -> str:
+        """The columns of a row that has none of them, as SQL."""
+        return ", ".join(column.missing for column in self.all) or "1"
+
 
 class GatheredRows(Facts):
     """The rows of one frame: groups of rows as nodes made them, with parts of measures.
 
     Args:
-        frame: whose cells are made of them.
-        asked: the frame as nodes were asked for it.
-        measures: those of its cells, by name.
+        columns: those of the rows.
+        wires: how the parts of each measure merge.
         contexts: the number of each context of the plan.
-        table: the name under which a statement finds them.
+        rows: what stands after FROM.
+        grouping: the column that says of which grouping a row is, where there are rows for each.
     """
 
     of_rows = False
 
     def __init__(
         self,
-        frame: Frame,
-        asked: PartialFrame,
-        measures: Mapping[str, AggregateMeasure],
+        columns: FrameColumns,
+        wires: Mapping[str, Wire],
         contexts: Mapping[Context, int],
-        table: str,
+        rows: str,
+        grouping: str = "",
     ) -> None:
-        self.table = table
-        self._keys = {key.level.full_name: i for i, key in enumerate(frame.keys)}
-        self._levels = [key.level for key in frame.keys]
+        self.columns = columns
+        self.grouping = grouping
+        self._wires = wires
         self._contexts = contexts
-        self._places = {(cell.measure, cell.context): i for i, cell in enumerate(asked.cells)}
-        self._wires = {name: _wire(measure) for name, measure in measures.items()}
-        self.columns = (*self._key_columns(), *self._part_columns(asked))
+        self._rows = rows
+        self._places = {column.sent: i for i, column in enumerate(columns.keys)}
 
     def level(self, level: Level) -> str:
         """Return the column of a level."""
-        return came_back(level.type, f"{PARTIAL}.k{self._keys[level.full_name]}")
+        return came_back(level.type, f"{PARTIAL}.k{self._places[level.full_name]}")
 
     def sort_key(self, level: Level, member: str) -> str:
         """Return the column of the sort key of a level; it is null where there is no `member`."""
-        return f"{PARTIAL}.o{self._keys[level.full_name]}"
+        return f"{PARTIAL}.o{self._places[level.full_name]}"
 
     def measure(self, measure: AggregateMeasure) -> str:
         """Return a measure as SQL over its parts."""
@@ -90,56 +136,41 @@ class GatheredRows(Facts):
 
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM."""
-        return f"{quote(self.table)} AS {PARTIAL}"
-
-    def arranged(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """Return the rows of several nodes as one table.
-
-        Raises:
-            PartialAnswerError: a node sent other columns.
-        """
-        sent = [column.sent for column in self.columns]
-        names = [column.name for column in self.columns]
-        try:
-            if not self.columns:
-                return pa.concat_tables(tables)
-            return pa.concat_tables([table.select(sent).rename_columns(names) for table in tables])
-        except (KeyError, pa.ArrowException) as error:
-            raise PartialAnswerError(str(error).partition("\n")[0]) from error
-
-    @property
-    def nothing(self) -> str:
-        """The query that yields no row with the columns of the frame."""
-        columns = [f"CAST(NULL AS {column.type}) AS {column.name}" for column in self.columns]
-        return f"SELECT {', '.join(columns or ['1'])} WHERE false"
+        return f"{self._rows} AS {PARTIAL}"
 
     def _merged(self, measure: AggregateMeasure, context: int) -> str:
-        place, wire = self._places[measure.name, context], self._wires[measure.name]
-        return wire.merged([f"{PARTIAL}.p{place}_{i}" for i in range(len(wire.each))])
-
-    def _key_columns(self) -> list[Column]:
-        keys = [Column(f"k{i}", level.full_name, level.type.sql) for i, level in enumerate(self._levels)]
-        return keys + [
-            Column(f"o{i}", order_name(level.full_name), "BIGINT")
-            for i, level in enumerate(self._levels)
-            if level.order.key
-        ]
-
-    def _part_columns(self, asked: PartialFrame) -> list[Column]:
-        return [
-            Column(f"p{place}_{i}", column_name(cell.context, i, cell.measure), part.empty)
-            for place, cell in enumerate(asked.cells)
-            for i, part in enumerate(self._wires[cell.measure].each)
-        ]
+        columns = self.columns.parts[measure.name, context]
+        return self._wires[measure.name].merged([f"{PARTIAL}.{column.name}" for column in columns])
 
     def __str__(self) -> str:
         return "what nodes sent"
 
     def __repr__(self) -> str:
-        return f"<GatheredRows {self.table}: {', '.join(column.sent for column in self.columns)}>"
+        return f"<GatheredRows {', '.join(column.sent for column in self.columns.all)}>"
 
 
-def _wire(measure: AggregateMeasure) -> Wire:
-    wire = wire_of(measure)
-    assert wire is not None, f"{measure.name!r} was refused when the model was made"
-    return wire
+def numbered(table: pa.Table, columns: FrameColumns, wanted: Iterable[str]) -> pa.Table:
+    """Return what a node sent with its columns numbered.
+
+    Raises:
+        PartialAnswerError: it lacks one that was wanted of it, or has one that nobody knows.
+    """
+    known = {column.sent: column.name for column in columns.all}
+    sent = [name for name in table.column_names if name != ROWS]
+    missing = next((name for name in wanted if name not in sent), None)
+    if missing is not None:
+        raise PartialAnswerError(f"it has no column {missing!r}")
+    strange = next((name for name in sent if name not in known), None)
+    if strange is not None or len(set(sent)) < len(sent):
+        raise PartialAnswerError(f"nobody asked for its column {strange or sent[0]!r}")
+    return table.select(sent).rename_columns([known[name] for name in sent])
+
+
+def wires_of(measures: Iterable[AggregateMeasure]) -> dict[str, Wire]:
+    """Return how the parts of each measure travel and merge."""
+    wires = {}
+    for measure in measures:
+        wire = wire_of(measure)
+        assert wire is not None, f"{measure.name!r} was refused when the model was made"
+        wires[measure.name] = wire
+    return wires

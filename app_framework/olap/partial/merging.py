@@ -9,20 +9,18 @@ shares, ranks, totals, order and limit are those of the whole, by construction.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeVar
-
-import pyarrow as pa
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.database.errors import EngineError
 from app_framework.olap.cellreader import ROWS_MAX, blamed
 from app_framework.olap.cellset import CellSet, read_rows
-from app_framework.olap.frames import Frame
-from app_framework.olap.measure import AggregateMeasure
-from app_framework.olap.partial.gathered import GatheredRows
-from app_framework.olap.partial.splitting import Split, contexts_of
+from app_framework.olap.frames import CalculationPlan, asked_groupings
+from app_framework.olap.partial.arranging import ApplicationPart, Arrangement, arrange
+from app_framework.olap.partial.repeating import paths_within
+from app_framework.olap.partial.splitting import Split
 from app_framework.olap.sql import Statement, write_sql
 
 if TYPE_CHECKING:
@@ -33,28 +31,6 @@ if TYPE_CHECKING:
     from app_framework.olap.query import CubeQuery
 
 T = TypeVar("T")
-Replication = Literal["on-slicer", "always", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationPart:
-    """What the nodes of one application sent.
-
-    Args:
-        application: its name.
-        knows: the full names of the levels that it has.
-        measures: the names of the measures that it has.
-        tables: per frame of the split, in its order, what its nodes sent; nothing where none was asked.
-        replication: whether its values repeat along hierarchies that it does not have.
-        members: of such hierarchies, the paths at which they do.
-    """
-
-    application: str
-    knows: frozenset[str]
-    measures: frozenset[str]
-    tables: tuple[tuple[pa.Table, ...], ...]
-    replication: Replication = "on-slicer"
-    members: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 class CellMerger:
@@ -109,7 +85,7 @@ class CellMerger:
 
     def statement(self, split: Split, gathered: Sequence[ApplicationPart]) -> Statement:
         """Return the statement that merges, to be shown."""
-        return write_sql(_plan(split.plan, rows_of(split)))
+        return write_sql(self._plan(split, arrange(split, self._model, gathered)))
 
     def _read(
         self,
@@ -120,41 +96,32 @@ class CellMerger:
         *,
         bounded: bool = False,
     ) -> tuple[QueryPlan, Statement, T]:
-        rows = rows_of(split)
-        plan = _plan(split.plan, rows)
-        with _offered(cursor, [*rows.values()], gathered):
+        arrangement = arrange(split, self._model, gathered)
+        plan = self._plan(split, arrangement)
+        with ExitStack() as offers:
+            for name, table in arrangement.tables.items():
+                offers.enter_context(cursor.offering(name, table))
+            for name, paths in arrangement.paths.items():
+                kept = paths_within(cursor, paths, split.plan.conditions)
+                offers.enter_context(cursor.offering(name, kept))
             statement = write_sql(plan, self._rows_max if bounded else None)
             try:
                 return plan, statement, fetch(statement.text, statement.parameters, self._rows_max)
             except EngineError as error:
                 raise blamed(cursor, plan, error) from error
 
+    def _plan(self, split: Split, arrangement: Arrangement) -> QueryPlan:
+        """Return the plan over what was sent: its conditions were applied where the rows are."""
+        plan = split.plan
+        if arrangement.laid_out and plan.calculations is None:
+            names = [measure.name for measure in plan.measures]
+            asked = asked_groupings(len(plan.keys), plan.totals)
+            calculations = CalculationPlan(self._model.measures, plan.keys, asked, names)
+            plan = replace(plan, calculations=calculations)
+        return replace(plan, conditions=(), facts=arrangement.rows)
+
     def __repr__(self) -> str:
         return f"<CellMerger of cube {self._model.name!r}>"
-
-
-def rows_of(split: Split) -> dict[Frame, GatheredRows]:
-    """Return what stands for the rows of each frame."""
-    plan, rows = split.plan, {}
-    for number, (frame, asked) in enumerate(split.frames.items()):
-        measures: Mapping[str, AggregateMeasure] = {measure.name: measure for measure in plan.aggregates}
-        rows[frame] = GatheredRows(frame, asked, measures, contexts_of(plan, frame), f"#partial {number}")
-    return rows
-
-
-def _plan(plan: QueryPlan, rows: Mapping[Frame, GatheredRows]) -> QueryPlan:
-    """Return the plan over what was sent: its conditions were applied where the rows are."""
-    return replace(plan, conditions=(), facts=rows)
-
-
-@contextmanager
-def _offered(cursor: Cursor, frames: Sequence[GatheredRows], gathered: Sequence[ApplicationPart]) -> Iterator[None]:
-    """Let a cursor read what was sent as tables."""
-    with ExitStack() as offers:
-        for number, rows in enumerate(frames):
-            tables = [table for part in gathered for table in part.tables[number]]
-            offers.enter_context(cursor.offering(rows.table, rows.arranged(tables)))
-        yield
 
 
 def _since_ms(started: float) -> float:

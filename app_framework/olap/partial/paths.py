@@ -147,30 +147,35 @@ class Paths:
 
 
 def members_of(
-    paths: Sequence[Paths], level: PathLevel, prefix: str | None = None, limit: int | None = None
+    paths: Sequence[Paths], level: str, prefix: str | None = None, limit: int | None = None
 ) -> tuple[object, ...]:
     """Return the members of a level in several paths together, in its order, each once; missing ones are last.
 
     Args:
         paths: of one hierarchy, of several data cubes.
-        level: the level.
+        level: the full name of the level.
         prefix: keeps the texts that begin so.
         limit: how many at most.
     """
-    found = [_first(_beginning(each.members(level.name), level, prefix), limit) for each in paths]
-    together = found[0] if len(found) == 1 else _in_order(level, found) if found else _schema([level]).empty_table()
-    return _values(_first(together, limit).column(0), level)
+    if not paths:
+        return ()
+    one = next(each for each in paths[0].levels if each.name == level)
+    found = [_first(_beginning(each.members(level), one, prefix), limit) for each in paths]
+    merged = found[0] if len(found) == 1 else _in_order(one, found)
+    return _values(_first(merged, limit).column(0), one)
 
 
-def together(levels: Sequence[PathLevel], paths: Sequence[Paths]) -> pa.Table:
-    """Return all paths of several data cubes, each once; of two sort keys of a member the first counts."""
-    keys = [order_name(level.name) for level in levels if level.key is not None]
-    tables = [each.table for each in paths] or [_schema(levels).empty_table()]
-    if not keys:
-        return _distinct(pa.concat_tables(tables))
+def together(paths: Sequence[Paths]) -> Paths:
+    """Return all paths of several data cubes, each once; of several sort keys of a member the first in order counts."""
+    levels, first = paths[0].levels, paths[0]
+    if len(paths) == 1:
+        return first
     names = [level.name for level in levels]
-    grouped = pa.concat_tables(tables).group_by(names, use_threads=False).aggregate([(key, "min") for key in keys])
-    return grouped.rename_columns([*names, *keys]).select(_schema(levels).names)
+    keys = [(order_name(e.name), "max" if e.descending else "min") for e in levels if e.key is not None]
+    whole = pa.concat_tables([each.table for each in paths]).group_by(names, use_threads=False).aggregate(keys)
+    # What is aggregated comes after what it is grouped by; the columns go back to their places.
+    table = whole.rename_columns([*names, *(key for key, _ in keys)]).select(first.table.column_names)
+    return Paths(levels, table)
 
 
 def _in_order(level: PathLevel, tables: Sequence[pa.Table]) -> pa.Table:

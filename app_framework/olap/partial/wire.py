@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from app_framework.database.datatype import DataType
 from app_framework.olap.aggregates.parts import Part, Parts, merging_parts
@@ -29,8 +30,11 @@ from app_framework.olap.aggregation import (
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.sorting import sort_key
 
-NARROWED = ("UUID", "HUGEINT", "UHUGEINT")
-"""Types that Arrow has no own form for: they are cast back when they arrive."""
+ROWS = "#rows"
+"""The column of a frame that would have none."""
+
+SENT_AS = MappingProxyType({"UUID": "VARCHAR", "HUGEINT": "DECIMAL(38,0)", "UHUGEINT": "DECIMAL(38,0)"})
+"""Types that Arrow has no own form for, and what they travel as: they are cast back when they arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,12 @@ def order_name(level: str) -> str:
 
 def came_back(kind: DataType, column: str) -> str:
     """Return a column that has travelled as SQL of the type that it had before."""
-    return f"CAST({column} AS {kind.sql})" if kind.sql in NARROWED else column
+    return f"CAST({column} AS {kind.sql})" if kind.sql in SENT_AS else column
+
+
+def sent_type(kind: DataType) -> str:
+    """Return the type in which values travel, as SQL."""
+    return "VARCHAR" if kind.family == "text" else SENT_AS.get(kind.sql, kind.sql)
 
 
 def _shipped(measure: AggregateMeasure) -> Parts | None:
@@ -131,9 +140,9 @@ def _wire(part: Part, measure: AggregateMeasure) -> WirePart:
     if part.name == "product" or (part.name == "values" and measure.aggregation is not COUNT_DISTINCT):
         return WirePart(part, empty="DOUBLE[]" if part.name == "values" else "DOUBLE")
     kind = measure.arguments[-1 if part.name == "by" else 0].type
-    sql = "VARCHAR" if kind.family == "text" else kind.sql
     listed = "[]" if part.name == "values" else ""
-    return WirePart(part, f"CAST({{0}} AS {sql}{listed})" if sql in NARROWED else "{0}", sql + listed)
+    read = f"CAST({{0}} AS {kind.sql}{listed})" if kind.sql in SENT_AS else "{0}"
+    return WirePart(part, read, sent_type(kind) + listed)
 
 
 def _sum_type(kind: DataType) -> str:
