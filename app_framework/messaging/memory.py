@@ -119,6 +119,13 @@ class MemoryNetwork:
                 for deliver in self._links.setdefault(direction, Link(self._lock)).release():
                     deliver()
 
+    def forget(self, name: str) -> None:
+        """Lose what is held on the way from and to a node, and let later messages pass: its process is gone."""
+        with self._lock:
+            for direction, link in self._links.items():
+                if name in direction:
+                    link.release()
+
     def split(self, *groups: Collection[str], silent: bool = False) -> None:
         """Cut the network: only nodes of the same group hear each other; those in no group are one more.
 

@@ -49,7 +49,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._now_s = 0.0
         self._real_work = 0
-        super().__init__(_JumpingSelector(self))
+        super().__init__(self._new_selector())
         self._clock_resolution = 1e-6  # a step that a float still takes after a century
 
     def time(self) -> float:
@@ -77,6 +77,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _returned(self, _: object) -> None:
         self._real_work -= 1
+
+    def _new_selector(self) -> selectors.BaseSelector:
+        return _JumpingSelector(self)
 
     def _jump(self, seconds: float) -> None:
         self._now_s = max(self._now_s + seconds, math.nextafter(self._now_s, math.inf))

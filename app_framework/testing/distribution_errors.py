@@ -1,0 +1,46 @@
+"""What goes wrong in a test of distributed cubes before it comes to a claim.
+
+FrameworkError
+├── JoinRefusedError   a query node does not let a data node in
+└── UnsettledError     somebody does not hear what is to be heard
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app_framework.errors import FrameworkError
+
+
+class JoinRefusedError(FrameworkError):
+    """A query node does not let a data node in.
+
+    Attributes:
+        node: the data node.
+        reason: the query node's sentence.
+    """
+
+    def __init__(self, node: str, reason: str) -> None:
+        super().__init__(node, reason)
+        self.node = node
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"data node {self.node!r} is not let in: {self.reason} Where that is meant: `check=False`."
+
+
+class UnsettledError(FrameworkError):
+    """The nodes do not come to know of each other.
+
+    Attributes:
+        waiting: what is not known, in sentences.
+        report: seed and transcript.
+    """
+
+    def __init__(self, waiting: Sequence[str], report: str) -> None:
+        super().__init__(waiting)
+        self.waiting = tuple(waiting)
+        self.report = report
+
+    def __str__(self) -> str:
+        return "\n".join(["the nodes do not settle:", *self.waiting, self.report])

@@ -1,0 +1,100 @@
+"""One cube over the rows of several data nodes: what a distributed cube answers must be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from app_framework.database.branches import MASTER
+from app_framework.database.changes import Insert
+from app_framework.database.schema import Table, TableSchema
+from app_framework.database.sql import names, quote
+from app_framework.olap.definition import CubeDefinition
+from app_framework.testing.cube_tester import CubeTester, open_inline
+
+if TYPE_CHECKING:
+    from app_framework.database.database import Database
+    from app_framework.database.duckdb import Cursor
+    from app_framework.database.history import DataView
+    from app_framework.testing.distribution_nodes import DataNode
+
+Row = dict[str, object]
+
+
+def union_of(nodes: Sequence[DataNode], overlapping: Iterable[str] = (), branch: str = MASTER) -> CubeTester:
+    """Return one cube over the rows of data nodes with the same model.
+
+    Args:
+        nodes: whose rows.
+        overlapping: levels whose members several nodes may hold: the rows of each are taken from one of them.
+        branch: of the nodes that have it; of the others master.
+    """
+    first = nodes[0]
+    definition, base = _whole(first), first.setting.definition.base
+    # Rows of different nodes may have the same key: the tables of the union have none, and what is looked up is there
+    # once because equal rows are.
+    tables = [_table(table) for table in first.database.tables.values()]
+    rows: dict[str, list[Row]] = {table.name: [] for table in tables}
+    seen: set[object] = set()
+    for node in nodes:
+        counted = _held(node, base, branch, overlapping, seen)
+        for table in tables:
+            more = counted if table.name == base else list(_rows(node.database, table.name, branch))
+            rows[table.name] += more if table.name == base else [row for row in more if row not in rows[table.name]]
+    database = open_inline(tables, first.database.references, None)
+    database.commit([Insert(name, found) for name, found in rows.items() if found])
+    return CubeTester(definition, database, node="oracle")
+
+
+def _whole(node: DataNode) -> CubeDefinition:
+    """Return the definition with what is derived from the keys that the union does not have."""
+    definition, database = node.setting.definition, node.database
+    if not definition.auto:
+        return definition
+    from app_framework.olap.deriving import derive_cube
+
+    return derive_cube(definition, database.tables[definition.base], database.references)
+
+
+def _table(table: TableSchema) -> Table:
+    return Table(table.name, columns={column.name: column.type.sql for column in table.columns.values()})
+
+
+def _held(node: DataNode, base: str, branch: str, overlapping: Iterable[str], seen: set[object]) -> list[Row]:
+    """Return the counted rows of a node without those that an earlier node has, and without those that are masked."""
+    rows = list(_rows(node.database, base, branch))
+    for level in overlapping:
+        column = _column_of(node, level)
+        masked = {
+            member for name, members in node.masks.items() if _column_of(node, name) == column for member in members
+        }
+        kept = {row[column] for row in rows} - seen - masked
+        seen |= kept
+        rows = [row for row in rows if row[column] in kept]
+    return rows
+
+
+def _column_of(node: DataNode, level: str) -> str:
+    """Return the column of the base table that a distributing level reads."""
+    wanted = level.rsplit(".", 1)[-1]
+    for dimension in _whole(node).dimensions:
+        for hierarchy in dimension.hierarchies:
+            for each in hierarchy.levels:
+                if each.name == wanted:
+                    return each.text.strip('"')
+    raise KeyError(level)
+
+
+def _rows(database: Database, table: str, branch: str) -> Iterator[Row]:
+    columns = tuple(database.tables[table].columns)
+    where = branch if branch in database.branches else MASTER
+
+    def read(cursor: Cursor) -> list[tuple[object, ...]]:
+        def select(view: DataView) -> list[tuple[object, ...]]:
+            source = view.sources.get(table, quote(table))
+            return cursor.rows(f"SELECT {names(columns)} FROM {source}")  # noqa: S608 - names are quoted
+
+        return database.read(cursor, select, branch=where)
+
+    for row in database.submit_job(read).result():
+        yield dict(zip(columns, row, strict=True))
