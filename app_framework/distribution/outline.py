@@ -153,7 +153,7 @@ class MeasureOutline:
     def typed(self) -> str:
         """The definition with its types."""
         over = f" over {', '.join(map(_answered, self.types))}" if self.types else ""
-        return f"{self}{over}, {_answered(self.result)}"
+        return f"{self}{over}, giving {_answered(self.result)}"
 
 
 @dataclass(frozen=True)

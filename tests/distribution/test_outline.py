@@ -102,7 +102,7 @@ def test_a_measure_that_needs_all_rows_at_one_place_is_refused_unless_concealed(
     }
     definition = CubeDefinition.of("sales", base="sales", dimensions={"Geo": ["region"]}, measures=measures)
     model = Cube.of(definition, Database.open(tables=[SALES, table])).model
-    with pytest.raises(ModelError, match="'rate' looks into table 'rates'.*conceal it"):
+    with pytest.raises(ModelError, match=r"'rate' looks into table 'rates'.*conceal it"):
         outline_of(model)
     assert list(outline_of(model, Concealment(measures=["rate"])).measure) == ["revenue"]
 

@@ -226,8 +226,6 @@ def _values(column: pa.ChunkedArray | pa.Array, level: PathLevel) -> tuple[objec
     values = column.to_pylist()
     if level.type.family == "uuid":
         return tuple(None if value is None else UUID(value) for value in values)
-    if level.type.family == "integer" and level.type.answered.family == "decimal":
-        return tuple(None if value is None else int(value) for value in values)
     if level.type.family == "zoned":
         return tuple(None if value is None else value.astimezone(UTC) for value in values)
     return tuple(values)
