@@ -94,7 +94,7 @@ def property_models(
     found: dict[type[ConfigProperties], None] = {}
     for auto in auto_configurations:
         found.update(dict.fromkeys(auto.mark.properties))
-        found.update(_models_of(read_beans(auto.target, auto.id)))
+        found.update(_models_of(read_beans(auto.target, auto.id, bring=False)))
     for source in _readable(sources, auto_configurations):
         found.update(_models_of(source.candidates if isinstance(source, ConfigurationSource) else (source,)))
     return (*found, *(source for source in sources if _is_model(source) and source not in found))
@@ -175,7 +175,7 @@ def _decide_auto_configuration(auto: AutoConfiguration, assembly: Assembly, cont
     entry = _entry(auto.id, auto.mark.conditions, context, auto.target, owner=auto.id)
     assembly.report.add(entry)
     blocked_by = None if entry.matched else entry
-    configuration, *beans = read_beans(auto.target, auto.id)
+    configuration, *beans = read_beans(auto.target, auto.id, bring=entry.matched)
     if not blocked_by:
         _define(configuration, assembly)
         assembly.analyzers += _marked(auto.target, FailureAnalyzerMark)

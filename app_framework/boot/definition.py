@@ -137,11 +137,15 @@ class UnresolvableHintError(Exception):
         return f"{describe(self.target)} has a type hint that cannot be resolved: {self.name!r} is not defined"
 
 
-def read_hints(target: Callable[..., Any]) -> dict[str, Any]:
+def read_hints(target: Callable[..., Any], *, bring: bool = True) -> dict[str, Any]:
     """Return the type hints of a function, or of a class's constructor; reading them is most of reading a factory.
 
     A name that is only imported for type checkers is asked of the module's ``__getattr__``, where it has one: so an
     auto-configuration that is off loads none of the classes that it would provide.
+
+    Args:
+        target: the function or class.
+        bring: whether the module is asked.
 
     Raises:
         UnresolvableHintError: when a hint names something that is only imported for type checkers.
@@ -154,13 +158,19 @@ def read_hints(target: Callable[..., Any]) -> dict[str, Any]:
         try:
             return typing.get_type_hints(function, localns=brought, include_extras=True)
         except NameError as error:
-            name, bring = error.name or "", getattr(function, "__globals__", {}).get("__getattr__")
-            try:
-                if bring is None or name in brought:
-                    raise AttributeError(name)
-                brought[name] = bring(name)
-            except AttributeError:
+            name = error.name or ""
+            if not bring or name in brought or not _bring(name, function, brought):
                 raise UnresolvableHintError(target, name or str(error), function.__module__) from error
+
+
+def _bring(name: str, function: Any, brought: dict[str, Any]) -> bool:
+    """Ask the module of a function for a name that it does not have yet."""
+    ask = getattr(function, "__globals__", {}).get("__getattr__")
+    try:
+        brought[name] = ask(name) if ask is not None else None
+    except AttributeError:
+        return False
+    return ask is not None
 
 
 def read_parameters(target: Callable[..., Any], hints: Mapping[str, Any]) -> tuple[Parameter, ...]:

@@ -89,15 +89,21 @@ def read_sources(
             yield _read_source(source)
 
 
-def read_beans(owner: type, owner_id: str | None = None) -> tuple[Candidate, ...]:
-    """Return the beans of a configuration class, in the order they are written; the class is a component too."""
+def read_beans(owner: type, owner_id: str | None = None, *, bring: bool = True) -> tuple[Candidate, ...]:
+    """Return the beans of a configuration class, in the order they are written; the class is a component too.
+
+    Args:
+        owner: the class.
+        owner_id: of an auto-configuration.
+        bring: whether names of hints that are not loaded yet are; without it such a bean cannot be defined.
+    """
     owner_name = f"{owner_id or snake_case(owner.__name__)}_configuration".replace("-", "_")
     found = [_class_candidate(owner, ComponentMark(name=owner_name), owner_id)]
     for base in reversed(owner.__mro__):
         for attribute in vars(base).values():
             mark = mark_of(attribute, BeanMark) if isinstance(attribute, types.FunctionType) else None
             if mark is not None:
-                found.append(_bean_candidate(attribute, mark, owner_id, configuration=owner))
+                found.append(_bean_candidate(attribute, mark, owner_id, configuration=owner, bring=bring))
     return tuple(found)
 
 
@@ -159,10 +165,15 @@ def _class_candidate(target: type, mark: ComponentMark, owner: str | None) -> Ca
 
 
 def _bean_candidate(
-    function: Callable[..., Any], mark: BeanMark, owner: str | None, configuration: type | None
+    function: Callable[..., Any],
+    mark: BeanMark,
+    owner: str | None,
+    configuration: type | None,
+    *,
+    bring: bool = True,
 ) -> Candidate:
     """A bean method's ``self`` is its configuration, injected like anything else."""
-    hints, problem = _hints(function)
+    hints, problem = _hints(function, bring=bring)
     parameters = () if problem else read_parameters(function, hints)
     if configuration is not None and parameters:
         parameters = (Parameter(parameters[0].name, configuration), *parameters[1:])
@@ -189,9 +200,9 @@ def _bean_candidate(
     return Candidate(definition, mark.conditions, problem)
 
 
-def _hints(target: Callable[..., Any]) -> tuple[dict[str, Any], UnresolvableHintError | None]:
+def _hints(target: Callable[..., Any], *, bring: bool = True) -> tuple[dict[str, Any], UnresolvableHintError | None]:
     try:
-        return read_hints(target), None
+        return read_hints(target, bring=bring), None
     except UnresolvableHintError as error:
         return {}, error
 

@@ -5,12 +5,22 @@ Everything that is missing, ambiguous or cyclic is collected and reported at onc
 
 from __future__ import annotations
 
+import contextlib
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app_framework.boot.assembly import Assembly
-from app_framework.boot.definition import Definition, Parameter, Want, type_name
+from app_framework.boot.definition import (
+    Definition,
+    Parameter,
+    UnresolvableHintError,
+    Want,
+    read_hints,
+    read_provided,
+    type_name,
+)
 from app_framework.boot.report import ConditionReport, ReportEntry
 from app_framework.boot.wiring_problems import (
     Ambiguous,
@@ -188,6 +198,9 @@ class _Matcher:
 
 def _would_provide(entry: ReportEntry, wanted: Any) -> bool:
     provided = entry.provides
+    if provided is object and isinstance(entry.target, types.FunctionType):  # its class is not loaded yet
+        with contextlib.suppress(UnresolvableHintError):
+            provided, _ = read_provided(entry.target, read_hints(entry.target))
     return provided == wanted or (isinstance(provided, type) and wanted in provided.__mro__)
 
 

@@ -12,7 +12,7 @@ KNOWN_STARTERS: Mapping[str, str] = MappingProxyType(
         "catalogs": f"{_PREFIX}olap",
         "cluster": f"{_PREFIX}cluster",
         "database": f"{_PREFIX}database",
-        "distribution": f"{_PREFIX}cluster",
+        "distribution": f"{_PREFIX}olap",
         "documents": f"{_PREFIX}documents",
         "feeds": f"{_PREFIX}olap",
         "manager": f"{_PREFIX}olap",
