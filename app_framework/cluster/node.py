@@ -128,6 +128,19 @@ class ClusterNode(ClusterService):
 
         return await self._call(there)
 
+    async def staying(self) -> frozenset[str]:
+        """Return the members that were not told to stop, as they stand where decisions are made.
+
+        Raises:
+            NoQuorumError: the node is in no cluster, or nothing can be read there.
+        """
+        from app_framework.cluster.registry import KEY, Registry
+
+        entry = await self.with_store(lambda store: store.get(KEY))
+        if entry is None:
+            raise NoQuorumError("there is no registry")
+        return frozenset(each.id for each in Registry.from_bytes(entry.value).members if not each.stopped)
+
     # -- ClusterService ------------------------------------------------------------------------------------------
 
     def view(self) -> ClusterView:

@@ -258,17 +258,6 @@ class Manager:
         catalogs = [catalog.name for catalog in self.catalogs.values() if cube in catalog.cubes]
         return {"catalogs": catalogs, **self._described(self.cube(cube))}
 
-    def definition_of(self, cube: str) -> CubeDefinition:
-        """Return what a cube over the database was made from.
-
-        Raises:
-            UnknownCubeError: there is none of that name.
-            FixedModelError: the manager was made without a modeler.
-        """
-        if self._modeler is None:
-            raise FixedModelError(self.name)
-        return self._modeler.definition_of(cube)
-
     def _described(self, cube: Queryable) -> dict[str, object]:
         document = cube.discovery()
         for source in self._sources:

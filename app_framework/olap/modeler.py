@@ -83,17 +83,6 @@ class Modeler:
         self._definitions: tuple[CubeDefinition, ...] = ()
         self._catalogs: tuple[CatalogDefinition, ...] = ()
 
-    def definition_of(self, cube: str) -> CubeDefinition:
-        """Return what a cube was made from.
-
-        Raises:
-            UnknownCubeError: there is none of that name.
-        """
-        by_name = {definition.name: definition for definition in self._definitions}
-        if cube not in by_name:
-            raise UnknownCubeError(cube, near_matches(cube, by_name))
-        return by_name[cube]
-
     def apply(self, model: ModelDefinition) -> tuple[list[Catalog], ModelChange]:
         """Make the cubes what a configuration says, beside those of code that it does not name.
 

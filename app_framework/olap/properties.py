@@ -12,7 +12,7 @@ from app_framework.olap.aggregate_limits import AggregateLimits
 from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
 from app_framework.olap.calendar import PARTS
 from app_framework.olap.cellreader import ROWS_MAX
-from app_framework.olap.language import FORMS
+from app_framework.olap.language import FORMS, LOOKUP, PYTHON
 from app_framework.olap.manager import BATCH_MAX
 
 _AGGREGATE_LIMITS = AggregateLimits()
@@ -71,6 +71,17 @@ def _options() -> dict[str, object]:
 
 _OPTIONS = _options()
 _MEASURE = _object({**_KINDS, **_OPTIONS, **_SHOWN}, minProperties=1)
+_NEEDS_ROWS = (*AGGREGATIONS, LOOKUP, PYTHON)
+
+
+def measure_schema(*, over_rows: bool = True) -> dict[str, object]:
+    """Return the JSON schema of measures by name; with `over_rows` off, of those that are computed from others."""
+    if over_rows:
+        return _mapping(_MEASURE)
+    kinds = {name: schema for name, schema in _KINDS.items() if name not in _NEEDS_ROWS}
+    return _mapping(_object({**kinds, **_OPTIONS, **_SHOWN}, minProperties=1))
+
+
 _AGGREGATES = {
     "anyOf": [{"enum": ["auto", "none"]}, {"type": "array", "items": {"type": "array", "items": _TEXT, "minItems": 1}}]
 }
@@ -78,7 +89,7 @@ _CUBE = {
     "anyOf": [
         {"const": "auto"},
         _object({
-            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": _mapping(_MEASURE),
+            "auto": {"type": "boolean"}, "dimensions": _mapping(_DIMENSION), "measures": measure_schema(),
             "aggregates": _AGGREGATES, "facts": {"enum": ["rows", "flat"]}, **_ABOUT,
         }),
     ]

@@ -26,6 +26,7 @@ MAY_NOT_LOAD: dict[str, set[str]] = {
     "database": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "cluster": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "olap": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
+    "distribution": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "feeds": ENGINES | SERVERS | CLIENTS | COMMANDS | WIRING,
     "client": ENGINES | SERVERS | (CLIENTS - {"httpx"}) | WIRING,  # httpx brings click
     "web": ENGINES | CLIENTS | COMMANDS,
