@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, cast
 from app_framework.database.changes import ArrowStream
 from app_framework.database.datatype import DataType
 from app_framework.database.rows import ArrowBatch, ArrowTable, Row
-from app_framework.olap.cellset import CellColumn, CellSet
+from app_framework.olap.cellset import CellColumn, CellSet, value_text
 from app_framework.olap.cellstream import CellStream
 from app_framework.olap.rowset import RowSet
 
@@ -248,7 +248,8 @@ def _schema(columns: Sequence[CellColumn]) -> pa.Schema:
 
 
 def _metadata(cells: CellSet | CellStream) -> dict[str, str]:
-    return {"cube": cells.cube, "versions": json.dumps(cells.versions), "partial": json.dumps(cells.partial)}
+    told = {"cube": cells.cube, "versions": json.dumps(cells.versions), "partial": json.dumps(cells.partial)}
+    return {**told, "missing": json.dumps(cells.missing, default=value_text)} if cells.partial else told
 
 
 def _arrays(cells: pa.Table | pa.RecordBatch, schema: pa.Schema, grouped: bool) -> list[pa.Array]:

@@ -25,13 +25,13 @@ class CellStream:
         close: lets go of what was not read.
         grouped: whether there are grouping bits.
         versions: the data version that each node answered from.
+        partial: whether something is missing.
+        missing: of a partial answer, what is not in it.
         elapsed_ms: until the first rows were there.
 
     Attributes:
         complete: whether nothing is left with the engine: the answer is small.
     """
-
-    partial = False
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class CellStream:
         *,
         grouped: bool,
         versions: Mapping[str, int],
+        partial: bool = False,
+        missing: Sequence[Mapping[str, object]] = (),
         elapsed_ms: float = 0.0,
     ) -> None:
         begun = list(islice(batches, 2))
@@ -50,6 +52,8 @@ class CellStream:
         self.complete = len(begun) < 2
         self.grouped = grouped
         self.versions = dict(versions)
+        self.partial = partial
+        self.missing = tuple(missing)
         self.elapsed_ms = elapsed_ms
         self.close = close
         self._batches = chain(begun, batches)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from app_framework.cluster.service import ClusterService
+    from app_framework.distribution import Distribution
     from app_framework.olap.following import FollowLimits
     from app_framework.web.edge import RequestTimer
 
@@ -115,6 +116,18 @@ class WebAutoConfiguration:
             return cube_stream_router(streams)
 
         return Routes(Later(make, ("/cubes",)))
+
+    @bean(on_component(MANAGER))
+    def distribution_routes(self, context: ApplicationContext) -> Routes:
+        """`/cubes/{cube}/distribution`, also where no cube is distributed: it says so."""
+
+        def make() -> APIRouter:
+            from app_framework.web.routes.distribution import distribution_router
+
+            return distribution_router(_distribution_finder(context))
+
+        about = "Whether data cubes and query cubes take part, and which members data cubes are asked for."
+        return Routes(Later(make, ("/cubes",)), ("distribution", about))
 
     @bean(on_component(MANAGER))
     def answer_cache(self, properties: ServerProperties, metrics: Metrics | None) -> AnswerCache:
@@ -309,6 +322,16 @@ def _follow_limits(environment: Environment) -> FollowLimits:
 
     bounds = environment.bind(OlapProperties).olap.follow
     return FollowLimits(bounds.max_rows, bounds.pace.total_seconds())
+
+
+def _distribution_finder(context: ApplicationContext) -> Callable[[], Distribution | None]:
+    def find() -> Distribution | None:
+        from app_framework.distribution import Distribution
+
+        found: list[Distribution] = context.all(Distribution)
+        return found[0] if found else None
+
+    return find
 
 
 def _cluster_finder(context: ApplicationContext) -> Callable[[], ClusterService]:

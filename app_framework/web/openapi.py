@@ -62,6 +62,11 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         },
         "node": {"type": "string", "description": "The node that could not answer."},
         "members": {"type": "object", "description": "The members that only that node has."},
+        "missing": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "The same of every node that did not answer: `{node, members}`.",
+        },
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
         "epoch": {"type": "integer", "description": "The cluster's epoch in which the node refused."},
         "needs": {"type": "string", "enum": [role.value for role in Role], "description": "The role that is missing."},

@@ -54,7 +54,7 @@ CODES: Mapping[str, tuple[int, str]] = {
 }
 """Code → status and title. A code is a promise; a title is a phrase for people."""
 
-FACTS = ("node", "members", "retryable", "epoch", "leader", "request_id", "needs")
+FACTS = ("node", "members", "missing", "retryable", "epoch", "leader", "request_id", "needs")
 """What an error may know beside its sentence; told to the client where the error has it."""
 
 # What an error of the domain cannot know: under which name the request said what does not exist.

@@ -26,14 +26,14 @@ class Question:
         media_type: of the answer.
     """
 
-    __slots__ = ("_fields", "_tag", "_versions", "cube", "media_type", "query")
+    __slots__ = ("_fields", "_seen", "_tag", "cube", "media_type", "query")
 
     def __init__(self, cube: Queryable, query: CubeQuery, media_type: str) -> None:
         self.cube = cube
         self.query = query
         self.media_type = media_type
         self._fields = {key: value for key, value in query.to_dict().items() if key not in ("timeout", "version")}
-        self._versions: Mapping[str, int] | None = None
+        self._seen: tuple[str, Mapping[str, int]] | None = None
         self._tag = ""
 
     def tag(self) -> str:
@@ -42,11 +42,12 @@ class Question:
 
     def tag_at(self, versions: Mapping[str, int]) -> str:
         """Return what stands for its answer from some data: the question, the model, the data, and the form."""
-        if versions != self._versions:
+        model = self.cube.fingerprint
+        if self._seen is None or (model, versions) != self._seen:
             from app_framework.web.etag import tag_of  # it needs the web server's libraries, and this file a start
 
-            self._versions = dict(versions)
-            self._tag = tag_of(self.cube.name, self.cube.fingerprint, self._fields, self._versions, self.media_type)
+            self._seen = model, dict(versions)
+            self._tag = tag_of(self.cube.name, model, self._fields, self._seen[1], self.media_type)
         return self._tag
 
     def __repr__(self) -> str:

@@ -143,6 +143,14 @@ CELL_SET: dict[str, Any] = {
         },
         "versions": {"type": "object", "additionalProperties": {"type": "integer"}},
         "partial": {"type": "boolean"},
+        "missing": {
+            "type": "array",
+            "description": "Of a partial answer: what each node that does not answer would have told.",
+            "items": {
+                "type": "object",
+                "properties": {"node": {"type": "string"}, "members": {"type": "object"}},
+            },
+        },
         "elapsed_ms": {"type": "number"},
     },
 }
@@ -178,6 +186,7 @@ _HEADER_NAMES = {
     "X-Cube": "The cube, percent-encoded (Arrow and CSV).",
     "X-Versions": "The data version of each node that was read, as JSON (Arrow and CSV).",
     "X-Partial": "Whether something is missing (Arrow and CSV).",
+    "X-Missing": "Of a partial answer: the nodes that do not answer and their members, as JSON (Arrow and CSV).",
 }
 _HEADERS = {name: {"schema": {"type": "string"}, "description": told} for name, told in _HEADER_NAMES.items()}
 _COUNT_HEADER = {"schema": {"type": "integer"}, "description": "How many rows the cell counts (Arrow and CSV)."}

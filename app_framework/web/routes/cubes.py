@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app_framework.database.branches import MASTER
+from app_framework.errors import ServiceUnavailableError
 from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.answer_cache import Answer, AnswerCache
 from app_framework.web.autowired import Autowired, Resolver
@@ -42,6 +43,8 @@ from app_framework.web.routes.discovery_schema import CUBE_DISCOVERY, CUBES_DISC
 from app_framework.web.streaming import PulledResponse
 
 MEMBERS_MAX = 10_000
+MISSING_CHARS_MAX = 4_000
+"""A header has no room for more; the problem of the question without `partial` names them all."""
 
 router = APIRouter(tags=["cubes"])
 _QUERY_CODES = (
@@ -99,12 +102,15 @@ async def list_members(
     """The members of a level, in order."""
     asked = manager.cube(cube)
     state = CubeQuery(measures=("-",), branch=branch, version=version)
-    tag = tag_of(asked.fingerprint, asked.versions(state), level, prefix, limit, branch)
+    try:
+        tag = tag_of(asked.fingerprint, asked.versions(state), level, prefix, limit, branch)
+    except ServiceUnavailableError:  # of data that other nodes have; their members may be known
+        tag = ""
     # A version that is gone is refused, although whoever asks may still hold its members.
-    if version is None and holds(request, tag):
+    if tag and version is None and holds(request, tag):
         return not_modified(tag)
     members = await asked.members(level, prefix=prefix, limit=limit, branch=branch, version=version)
-    return _json({"cube": cube, "level": level, "members": members}, tagged(tag))
+    return _json({"cube": cube, "level": level, "members": members}, tagged(tag) if tag else None)
 
 
 @router.post(
@@ -171,7 +177,13 @@ async def drill_through(cube: CubeName, request: Request, manager: Autowired[Man
 
 async def _answered(cube: str, request: Request, manager: Manager, kept: AnswerCache) -> Response:
     question = await _read_question(cube, request, manager, kept.questions)
-    asked, query, tag = question.cube, question.query, question.tag()
+    asked, query = question.cube, question.query
+    try:
+        tag = question.tag()
+    except ServiceUnavailableError:
+        if query.unavailable == "fail":
+            raise
+        return await _partially_answered(question, request)
     # A version that is gone is refused, although its answer may still be there.
     answer = kept.peek(tag) if query.version is None or not asked.check(query) else None
     if holds(request, tag) and (answer is not None or not asked.check(query)):
@@ -182,6 +194,13 @@ async def _answered(cube: str, request: Request, manager: Manager, kept: AnswerC
         making = partial(_made, question)
         answer = await kept.get(_in_time(tag, query), making, partial(while_client_stays, request))
     return _sent(answer)
+
+
+async def _partially_answered(question: Question, request: Request) -> Response:
+    """Answer from the nodes that do; nothing is kept of that."""
+    if question.media_type == ARROW:
+        return await _arrow_answer(await while_connected(request, question.cube.query_stream(question.query)))
+    return _sent(await while_connected(request, _made(question)))
 
 
 async def _read_question(cube: str, request: Request, manager: Manager, questions: Questions) -> Question:
@@ -197,8 +216,11 @@ async def _read_question(cube: str, request: Request, manager: Manager, question
 
 
 async def _arrow_answered(question: Question, request: Request, kept: AnswerCache) -> Response:
+    model = question.cube.fingerprint
     stream = await while_connected(request, question.cube.query_stream(question.query))
     response = await _arrow_answer(stream)
+    if stream.partial or question.cube.fingerprint != model:
+        return response
     tag = question.tag_at(stream.versions)
     response.headers.update(tagged(tag))
     if type(response) is Response:
@@ -238,8 +260,10 @@ def _rows_answer(rows: RowSet, media_type: str) -> Response:
 
 async def _made(question: Question) -> Answer:
     """Answer a question; under the tag of what was read, for the data may have changed since the question came."""
+    model = question.cube.fingerprint
     cells = await question.cube.query(question.query)
-    tag = None if cells.partial else question.tag_at(cells.versions)
+    # The nodes that a query cube answers for may change meanwhile: then nobody knows what this is the answer of.
+    tag = None if cells.partial or question.cube.fingerprint != model else question.tag_at(cells.versions)
     media_type = question.media_type
     headers = {**(_headers(cells) if media_type == CSV else {}), **(tagged(tag) if tag else {})}
     if len(cells) > CHUNK_ROWS or cells.partial:
@@ -265,12 +289,14 @@ def _sent(answer: Answer) -> Response:
 
 def _headers(cells: CellSet | CellStream) -> dict[str, str]:
     """What a table of bytes cannot say beside its rows."""
-    return {
+    headers = {
         "X-Cube": quote(cells.cube),
         "X-Versions": json.dumps(cells.versions),
         "X-Partial": "true" if cells.partial else "false",
         "X-Elapsed-Ms": f"{cells.elapsed_ms:.3f}",
     }
+    missing = json.dumps(cells.missing, default=str) if cells.partial else ""
+    return {**headers, "X-Missing": missing} if 0 < len(missing) <= MISSING_CHARS_MAX else headers
 
 
 def _described(request: Request, document: Mapping[str, object]) -> Response:
