@@ -20,6 +20,8 @@ from benchmarks.configuration import large_configuration
 from benchmarks.covered import kept_aggregates
 from benchmarks.cube import cube_queries
 from benchmarks.cubejs import cubejs
+from benchmarks.distribution_merging import merges
+from benchmarks.distribution_streams import large_partials
 from benchmarks.facts import ROWS, Ground
 from benchmarks.ingest import ingestion
 from benchmarks.loading import sample_data
@@ -81,13 +83,21 @@ ENGINE_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {
     "node-memory": memory_after_the_suite,
 }
 
+DISTRIBUTION: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]] = {
+    "merges": merges,
+    "partials": large_partials,
+}
+
+DISTRIBUTION_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {}
+
 ON_REQUEST = {"questions": each_question}
 """What is measured when it is named only."""
 
-EVERYTHING = (*OPENINGS, *ENGINE, *ENGINE_TRIALS, *TRIALS)
+EVERYTHING = (*OPENINGS, *ENGINE, *ENGINE_TRIALS, *DISTRIBUTION, *DISTRIBUTION_TRIALS, *TRIALS)
 GROUPS: Mapping[str, Sequence[str]] = {
     "cluster": ("alone", "messenger", "memory", *TRIALS),
     "engine": ("cube", *ENGINE, *ENGINE_TRIALS),
+    "distribution": (*DISTRIBUTION, *DISTRIBUTION_TRIALS),
 }
 """Names that stand for several."""
 KNOWN = (*EVERYTHING, *ON_REQUEST, *GROUPS)
@@ -101,12 +111,16 @@ def main(arguments: Sequence[str]) -> int:
     missing: list[str] = []
     openings = [_guarded(name, OPENINGS[name], missing) for name in options.only if name in OPENINGS]
     lines = _measured(openings, options.rounds, missing) if openings else []
-    engine = _engine(options, missing)
+    with Ground(options.rows) as ground:
+        engine = _over(ground, {**ENGINE, **ON_REQUEST}, ENGINE_TRIALS, options, missing)
+        distribution = _over(ground, DISTRIBUTION, DISTRIBUTION_TRIALS, options, missing)
     figures = _tried(options.only, TRIALS, options.trials, missing)
     tables = [
         *([table(lines)] if lines else []),
         *([table(engine.lines)] if engine.lines else []),
         *([figures_table(engine.figures)] if engine.figures else []),
+        *([table(distribution.lines)] if distribution.lines else []),
+        *([figures_table(distribution.figures)] if distribution.figures else []),
         *([figures_table(figures)] if figures else []),
         *not_measured(missing),
         machine(facts),
@@ -123,25 +137,29 @@ def main(arguments: Sequence[str]) -> int:
             elapsed_s=time.monotonic() - started,
             missing=missing,
             engine=engine if engine.lines or engine.figures else None,
+            distribution=distribution if distribution.lines or distribution.figures else None,
         )
         output.write_text(text, encoding="utf-8")
-    judged = [*figures, *engine.figures]
-    fails = any(map(_fails, [*lines, *engine.lines])) or any(figure.verdict == "missed" for figure in judged)
+    judged = [*figures, *engine.figures, *distribution.figures]
+    fails = any(map(_fails, [*lines, *engine.lines, *distribution.lines]))
+    fails = fails or any(figure.verdict == "missed" for figure in judged)
     return 1 if missing or fails else 0
 
 
-def _engine(options: argparse.Namespace, missing: list[str]) -> EngineResults:
-    """Measure what is asked for of the engine, over one set of facts."""
+def _over(
+    ground: Ground,
+    known: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]],
+    known_trials: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]],
+    options: argparse.Namespace,
+    missing: list[str],
+) -> EngineResults:
+    """Measure what is asked for of one part, over one set of facts."""
     trials = min(options.trials, ENGINE_TRIALS_MAX)
-    with Ground(options.rows) as ground:
-        known_openings = {**ENGINE, **ON_REQUEST}
-        asked = [name for name in options.only if name in known_openings]
-        openings = [_guarded(name, partial(known_openings[name], ground), missing) for name in asked]
-        rounds = min(options.rounds, ENGINE_ROUNDS_MAX)
-        lines = _measured(openings, rounds, missing) if openings else []
-        known: Mapping[str, Trials] = {name: partial(tried, ground) for name, tried in ENGINE_TRIALS.items()}
-        figures = _tried(options.only, known, trials, missing)
-    return EngineResults(options.rows, trials, lines, figures)
+    asked = [name for name in options.only if name in known]
+    openings = [_guarded(name, partial(known[name], ground), missing) for name in asked]
+    lines = _measured(openings, min(options.rounds, ENGINE_ROUNDS_MAX), missing) if openings else []
+    tried: Mapping[str, Trials] = {name: partial(known_trials[name], ground) for name in known_trials}
+    return EngineResults(ground.rows, trials, lines, _tried(options.only, tried, trials, missing))
 
 
 def _measured(openings: Sequence[Opening], rounds: int, missing: list[str]) -> list[Line]:

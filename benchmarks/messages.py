@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import threading
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from pathlib import Path
-from statistics import median
-from subprocess import PIPE, Popen
-from tempfile import TemporaryDirectory
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
 import nats
 
-from app_framework.messaging.connection import NatsConnection
-from app_framework.messaging.credentials import NatsCredentials
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messenger import Messenger
-from app_framework.messaging.nats_bus import NatsBus
-from app_framework.messaging.server import NatsServer
-from app_framework.messaging.server_binary import find_binary
-from app_framework.messaging.server_config import NatsServerSettings
 from app_framework.messaging.trace import new_traceparent, with_traceparent
 from benchmarks.comparison import Case, Target
-from benchmarks.processes import ROOT, environment, python
+from benchmarks.messaging import LoopThread, connect, nats_server, p50_ms, told
+from benchmarks.processes import python
 from benchmarks.subjects.answering import BARE, OURS, STAMP, echo
 
 PAYLOAD = bytes(100)
 TIMEOUT_S = 2.0
 BLOCK = 500
 ANSWERING = python("-m", "benchmarks.subjects.answering")
-
-T = TypeVar("T")
-Step = Callable[[], Awaitable[object]]
 
 
 @contextlib.contextmanager
@@ -44,10 +28,10 @@ def messenger_request(block: int = BLOCK) -> Iterator[Sequence[Case]]:
     trace = new_traceparent()
     headers = {"Af-Timeout": str(int(TIMEOUT_S * 1000)), "traceparent": trace, **STAMP}
     with contextlib.ExitStack() as stack:
-        loop = stack.enter_context(contextlib.closing(_Loop()))
-        connection = stack.enter_context(_server(loop))
-        stack.enter_context(_answering(connection))
-        messenger = loop.run(_messenger(connection))
+        loop = stack.enter_context(contextlib.closing(LoopThread()))
+        connection = stack.enter_context(nats_server(loop))
+        stack.enter_context(told(ANSWERING, connection)).until_ready()
+        messenger = loop.run(connect(connection, "caller", stamp=STAMP))
         stack.callback(lambda: loop.run(messenger.close()))
         client = loop.run(nats.connect(connection.servers[0], user=connection.user, password=connection.password))
         stack.callback(lambda: loop.run(client.close()))
@@ -85,70 +69,8 @@ def memory_request(block: int = BLOCK) -> Iterator[Sequence[Case]]:
     ]
 
 
-async def p50_ms(step: Step, count: int) -> float:
-    """Take a step so many times, one after the other, and return the median of its times."""
-    taken = []
-    for _ in range(count):
-        started = time.perf_counter()
-        await step()
-        taken.append(time.perf_counter() - started)
-    return median(taken) * 1000
-
-
 async def _memory_ms(block: int) -> float:
     network = MemoryNetwork()
     async with Messenger(network.bus("a")) as a, Messenger(network.bus("b")) as b:
         await b.serve(OURS, echo)
         return await p50_ms(lambda: a.request(OURS, PAYLOAD, timeout_s=TIMEOUT_S), block)
-
-
-async def _messenger(connection: NatsConnection) -> Messenger:
-    return Messenger(await NatsBus.connect(connection, name="caller"), stamp=lambda: STAMP)
-
-
-@contextlib.contextmanager
-def _server(loop: _Loop) -> Iterator[NatsConnection]:
-    with TemporaryDirectory(prefix="benchmark-nats-") as folder:
-        settings = NatsServerSettings("benchmark", Path(folder), NatsCredentials.generate())
-        server = NatsServer(settings, find_binary())
-        loop.run(server.start())
-        try:
-            yield server.connection()
-        finally:
-            loop.run(server.stop())
-
-
-@contextlib.contextmanager
-def _answering(connection: NatsConnection) -> Iterator[None]:
-    """The other process; credentials go through its standard input, whose end is its end."""
-    process = Popen(ANSWERING, cwd=ROOT, env=environment(), stdin=PIPE, stdout=PIPE, stderr=sys.stderr, text=True)
-    try:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(f"{connection.servers[0]}\n{connection.user}\n{connection.password}\n")
-        process.stdin.flush()
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"{' '.join(ANSWERING)} did not become ready")
-        yield
-    finally:
-        process.kill()
-        process.communicate()
-
-
-class _Loop:
-    """An event loop on a thread of its own, so that pings are answered while something else is measured."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, work: Coroutine[object, object, T]) -> T:
-        """Run something there, and wait for it here."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def close(self) -> None:
-        """End it."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()

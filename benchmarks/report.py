@@ -16,7 +16,7 @@ FIGURE_HEADS = ("what", "median", "most", "target", "")
 
 @dataclass(frozen=True, slots=True)
 class EngineResults:
-    """What came out of the engine's part.
+    """What came out of a part that is measured over facts: the engine's, and that of distributed cubes.
 
     Args:
         rows: how many facts there were.
@@ -40,12 +40,14 @@ def page(
     elapsed_s: float,
     missing: Sequence[str] = (),
     engine: EngineResults | None = None,
+    distribution: EngineResults | None = None,
 ) -> str:
     """Return the results as Markdown."""
     parts = [
         "# Benchmarks",
         *(["## Against what it stands on", table(lines), _rules_of_lines(len(lines[0].ours.ms))] if lines else []),
         *(_engine_section(engine) if engine is not None else []),
+        *(_distribution_section(distribution) if distribution is not None else []),
         *(["## A cluster of three processes", figures_table(figures), _rules_of_figures(trials)] if figures else []),
         *not_measured(missing),
         machine(facts),
@@ -60,6 +62,29 @@ def _engine_section(engine: EngineResults) -> list[str]:
         *([table(engine.lines), _rules_of_engine(len(engine.lines[0].ours.ms))] if engine.lines else []),
         *([figures_table(engine.figures), _rules_of_engine_figures(engine.trials)] if engine.figures else []),
     ]
+
+
+def _distribution_section(found: EngineResults) -> list[str]:
+    return [
+        f"## Distributed cubes on {found.rows:,} facts",
+        *([table(found.lines), _rules_of_distribution(len(found.lines[0].ours.ms))] if found.lines else []),
+        *([figures_table(found.figures), _rules_of_distribution_figures(found.trials)] if found.figures else []),
+    ]
+
+
+def _rules_of_distribution(rounds: int) -> str:
+    return f"""\
+The median of {rounds} rounds, by the same rules. Two data nodes are processes with one engine thread each, hold the
+facts of two channels each, and answer over NATS to a query cube in the measuring process; one node is a cube of that
+process with all facts and two threads. Both have given the same answers. What is called own overhead is the time of a
+question less that of its slower node. A merge is timed by the merger itself, of parts that have arrived."""
+
+
+def _rules_of_distribution_figures(trials: int) -> str:
+    return f"""\
+{trials} trials each. A data node is late when everything else has been answering for a while; its process is ready, or
+its distribution is started, and the query cube is asked again and again until its rows are in the answer. Tests with
+`DistributionTestHelper` run one after the other in one pytest."""
 
 
 def _rules_of_engine(rounds: int) -> str:

@@ -11,9 +11,8 @@ import sys
 import nats
 from nats.aio.msg import Msg
 
-from app_framework.messaging.connection import NatsConnection
-from app_framework.messaging.messenger import Call, Messenger
-from app_framework.messaging.nats_bus import NatsBus
+from app_framework.messaging.messenger import Call
+from benchmarks.messaging import connect, read_connection, say_ready
 
 OURS = "benchmark.ours"
 BARE = "benchmark.bare"
@@ -23,19 +22,18 @@ STAMP = {"Af-Epoch": "17"}
 
 async def main() -> None:
     """Answer until the standard input ends."""
-    url, user, password = (sys.stdin.readline().strip() for _ in range(3))
-    bus = await NatsBus.connect(NatsConnection((url,), user, password), name="answering")
-    messenger = Messenger(bus, stamp=lambda: STAMP)
+    connection = read_connection()
+    messenger = await connect(connection, "answering", stamp=STAMP)
     await messenger.serve(OURS, echo)
     await messenger.flush()
-    client = await nats.connect(url, user=user, password=password)
+    client = await nats.connect(connection.servers[0], user=connection.user, password=connection.password)
 
     async def answer(message: Msg) -> None:
         await client.publish(message.reply, message.data, headers=STAMP)
 
     await client.subscribe(BARE, cb=answer)
     await client.flush()
-    print("ready", flush=True)
+    say_ready()
     await asyncio.to_thread(sys.stdin.read)
 
 
