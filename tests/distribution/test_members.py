@@ -26,7 +26,8 @@ ROWS: list[dict[str, object]] = [
     {
         "i": i, "city": i % 7, "text": f"c{i % 13}" if i % 11 else None, "flag": i % 5 == 0, "n": i - 50,
         "money": Decimal(i) / 4, "day": date(2024, 2, 27) + timedelta(days=i % 4), "at": time(10, i % 3),
-        "moment": datetime.fromisoformat(f"2024-01-01T0{i % 6}:00:00.123456"), "instant": datetime(2024, 1, 1, i % 6, tzinfo=UTC),
+        "moment": datetime.fromisoformat(f"2024-01-01T0{i % 6}:00:00.123456"),
+        "instant": datetime(2024, 1, 1, i % 6, tzinfo=UTC),
         "id": UUID(int=i % 6), "huge": i % 9, "kind": ["b", "a", None][i % 3], "x": i / 8,
     }
     for i in range(100)
