@@ -385,7 +385,7 @@ class Cube:
         """Describe dimensions, hierarchies, levels and measures."""
         from app_framework.olap.discovery import describe_model
 
-        return {**describe_model(self.model), "model": self.fingerprint}
+        return {**describe_model(self.model), "model": self.fingerprint, "kind": "cube"}
 
     def _submitted(self, plan: QueryPlan, query: CubeQuery, started: float) -> Ticket[CellSet]:
         """Put a question in the line of the database, with all the work on its rows: there may be many."""

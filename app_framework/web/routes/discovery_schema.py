@@ -15,9 +15,10 @@ def _told(schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {**schema, "description": description}
 
 
-def _object(title: str, properties: dict[str, Any]) -> dict[str, Any]:
-    """Describe an object that always has all of these."""
-    return {"title": title, "type": "object", "required": [*properties], "properties": properties}
+def _object(title: str, properties: dict[str, Any], sometimes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Describe an object that always has all of the first, and some of the others."""
+    every = {**properties, **(sometimes or {})}
+    return {"title": title, "type": "object", "required": [*properties], "properties": every}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,7 @@ _FORMAT = _told(_MAYBE, "How people see its values: `#,##0.00` of numbers, `%d.%
 _VISIBLE = _told(_FLAG, "Whether browsers offer it; it can be asked for in any case.")
 _TYPE = _told(_TEXT, "Its type in answers: `string`, `int64`, `decimal(38,2)`, `date`, `timestamp[UTC]`, …")
 _EXPRESSION = _told(_TEXT, "The column, expression or formula it is made of.")
+_KNOWN_BY = {"applications": _told(_list(_TEXT), "Of a query cube: which of its applications know it.")}
 
 LEVEL = _object(
     "Level",
@@ -57,6 +59,7 @@ HIERARCHY = _object(
         "default": {"description": "The member that a query reads that does not name a slicing hierarchy."},
         "levels": _told(_list(LEVEL), "From coarse to fine."),
     },
+    _KNOWN_BY,
 )
 DIMENSION = _object("Dimension", {**_ABOUT, "hierarchies": _list(HIERARCHY)})
 MEASURE = _object(
@@ -78,25 +81,38 @@ MEASURE = _object(
             },
         },
     },
+    _KNOWN_BY,
 )
-CUBE = _object(
-    "Cube",
-    {
-        **_ABOUT,
-        "schema": _told(_MAYBE, "The schema that declares it."),
-        "base": _told(_TEXT, "The table whose rows it counts."),
-        "model": _told(_TEXT, "The fingerprint of its model: another one when the model is another one."),
-        "dimensions": _list(DIMENSION),
-        "measures": _list(MEASURE),
+_CUBE = {
+    **_ABOUT,
+    "kind": {
+        "enum": ["cube", "data cube", "query cube"],
+        "description": "A data cube also answers for its part of query cubes, which hold no rows themselves.",
     },
-)
+    "schema": _told(_MAYBE, "The schema that declares it."),
+    "base": _told(_MAYBE, "The table whose rows it counts; null for a query cube."),
+    "model": _told(_TEXT, "The fingerprint of its model: another one when the model is another one."),
+    "dimensions": _list(DIMENSION),
+    "measures": _list(MEASURE),
+}
+_DISTRIBUTED = {
+    "application": _told(_TEXT, "Of a data cube: whose rows, or some of them, it holds."),
+    "state": _told(_TEXT, "Of a data cube: whether it takes part, `joined` or `stopped`."),
+    "applications": {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "Of a query cube: each application, its distributing levels and its data cubes.",
+    },
+}
+CUBE = _object("Cube", _CUBE, _DISTRIBUTED)
 CATALOGS = _object(
     "Catalogs",
     {"manager": _TEXT, "catalogs": _list(_object("Catalog", {"name": _TEXT, "cubes": _list(CUBE)}))},
 )
 DESCRIPTION = _object(
     "CubeDescription",
-    {"catalogs": _told(_list(_TEXT), "The catalogs it is in."), **CUBE["properties"]},
+    {"catalogs": _told(_list(_TEXT), "The catalogs it is in."), **_CUBE},
+    _DISTRIBUTED,
 )
 
 
