@@ -32,12 +32,8 @@ from app_framework.boot import (
 from app_framework.boot.config.app_properties import AppProperties
 from app_framework.clock import Clock
 from app_framework.cluster.errors import ClusterDataError, JetStreamMissingError, NodeRefusedError
-from app_framework.cluster.ground import Ground
-from app_framework.cluster.health import ClusterHealth
-from app_framework.cluster.node import ClusterNode
-from app_framework.cluster.peers import PeerDoors
 from app_framework.cluster.properties import ClusterProperties
-from app_framework.cluster.view import ClusterView
+from app_framework.menu import open_menu
 from app_framework.messaging.connection import NatsConnection, NatsSource
 from app_framework.messaging.header_exchange import HeaderExchange
 from app_framework.messaging.memory import MemoryNetwork
@@ -46,7 +42,17 @@ from app_framework.messaging.properties import NatsProperties, messenger_type
 
 if TYPE_CHECKING:
     from app_framework.cluster.agent import ClusterAgent
+    from app_framework.cluster.ground import Ground
+    from app_framework.cluster.health import ClusterHealth
+    from app_framework.cluster.node import ClusterNode
+    from app_framework.cluster.peers import PeerDoors
     from app_framework.cluster.rules import ClusterRules
+    from app_framework.cluster.view import ClusterView
+
+__getattr__, __dir__ = open_menu(
+    __name__, {"ClusterHealth": ".health", "ClusterNode": ".node", "Ground": ".ground", "PeerDoors": ".peers"}
+)
+"""What the wiring hands out is loaded where there is a cluster."""
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +60,9 @@ LOOPBACK = "127.0.0.1"
 PHASE = 2000
 """After the web server: the node must be reached before it can join; it says good-bye before the port closes."""
 OWNER = "cluster"
+CLUSTER_NODE = "app_framework.cluster.node:ClusterNode"
+GROUND = "app_framework.cluster.ground:Ground"
+PEER_DOORS = "app_framework.cluster.peers:PeerDoors"
 EPOCH_HEADER = "Epoch"
 """The routing epoch that every message of the node carries."""
 
@@ -192,14 +201,14 @@ class MessengerFollowsCluster:
 class ClusterAutoConfiguration:
     """Makes the node part of a cluster: servers, identity, membership, lead."""
 
-    @bean(on_missing_component(PeerDoors))
+    @bean(on_missing_component(PEER_DOORS))
     def peer_doors(self) -> PeerDoors:
         """How other nodes are reached before there is a common messenger."""
         from app_framework.cluster.peers import HttpPeers
 
         return HttpPeers()
 
-    @bean(on_missing_component(Ground))
+    @bean(on_missing_component(GROUND))
     def ground(
         self,
         properties: ClusterProperties,
@@ -225,7 +234,7 @@ class ClusterAutoConfiguration:
         folder = cluster_folder(environment.bind(AppProperties).data_dir)
         return EmbeddedGround((folder / "nats").resolve(), find_binary(nats.binary), *server_hosts(environment))
 
-    @bean(on_missing_component(ClusterNode), background=True)
+    @bean(on_missing_component(CLUSTER_NODE), background=True)
     async def cluster_node(
         self,
         properties: ClusterProperties,
@@ -238,6 +247,7 @@ class ClusterAutoConfiguration:
         """The membership service of this node."""
         from app_framework.cluster.agent import ClusterAgent
         from app_framework.cluster.identity import NodeFolder, cluster_folder
+        from app_framework.cluster.node import ClusterNode
         from app_framework.security.secret import ClusterSecret
 
         app = environment.bind(AppProperties)
@@ -299,6 +309,8 @@ class ClusterAutoConfiguration:
     @bean
     def cluster_health(self, node: ClusterNode) -> ClusterHealth:
         """What the cluster adds to the node's health."""
+        from app_framework.cluster.health import ClusterHealth
+
         return ClusterHealth(node)
 
     @bean
