@@ -26,7 +26,7 @@ def splits(draw: st.DrawFn) -> tuple[dict[str, Any], list[int]]:
 QUESTIONS = st.lists(st.one_of(plain.questions(), calculations.questions()), min_size=1, max_size=8)
 
 
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(splits(), QUESTIONS)
 def test_what_several_nodes_answer_is_what_one_would(
     split: tuple[dict[str, Any], list[int]], asked: list[dict[str, Any]]
