@@ -10,7 +10,7 @@ import pytest
 
 from app_framework.database import Database, Table
 from app_framework.distribution import Outline, World, outline_of
-from app_framework.olap import Cube, CubeDefinition, CubeModel, CubeQuery
+from app_framework.olap import Cube, CubeDefinition, CubeModel, CubeQuery, QueryError, QueryProblem
 from app_framework.olap.plan import plan_query
 from app_framework.testing import GoldenFiles
 from tests.distribution.published import SALES, a_cube
@@ -109,6 +109,30 @@ def test_levels_and_measures_that_differ_in_case_only_have_columns_each() -> Non
     )
     with world_of({"app": outline_of(Cube.of(definition, Database.open(tables=[table])).model)}) as world:
         assert {level.name: level.type.name for level in world.model.levels} == {"x": "string", "X": "int32"}
+
+
+def test_the_world_finds_the_mistakes_that_a_data_cube_would(sales: CubeModel) -> None:
+    """A question to a query cube is checked as one to a cube with rows, members of levels included."""
+    asked = CubeQuery.parse({
+        "measures": ["revenu"],
+        "levels": ["citi", "currency"],
+        "where": {"date": "yesterday", "Place": {"path": [["N", 3]]}, "currency": {"prefix": "E"}},
+        "totals": "all",
+        "order": [{"by": "cost"}],
+    })  # fmt: skip
+    with world_of({"app": outline_of(sales)}) as world:
+        found = [problems_of(model, asked) for model in (sales, world.model)]
+    assert len(found[0]) >= 4
+    assert [str(each).replace("'sales'", "'world'") for each in found[0]] == [str(each) for each in found[1]]
+
+
+def problems_of(model: CubeModel, query: CubeQuery) -> tuple[QueryProblem, ...]:
+    """What is wrong with a question."""
+    try:
+        plan_query(model, query)
+    except QueryError as error:
+        return error.problems
+    return ()
 
 
 def test_a_query_cube_has_measures_of_its_own(sales: CubeModel, stock: CubeModel) -> None:
