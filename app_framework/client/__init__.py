@@ -11,6 +11,7 @@ from __future__ import annotations
 from app_framework.client.answer import Answer, CellRows, Column, Rows
 from app_framework.client.client import Client, connect
 from app_framework.client.cubes import Cube, Cubes
+from app_framework.client.distribution import CubeDistribution, MaskReport
 from app_framework.client.errors import (
     AddressError,
     AnswerLostError,
@@ -29,8 +30,10 @@ __all__ = [
     "Client",
     "Column",
     "Cube",
+    "CubeDistribution",
     "Cubes",
     "Following",
+    "MaskReport",
     "MissingLibraryError",
     "ProblemError",
     "Rows",

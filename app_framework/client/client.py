@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -146,13 +146,13 @@ class Client:
         self._learn(Topology.of(view))
         return view
 
-    def get_json(self, path: str) -> Any:
-        """Return the body of a GET."""
-        return _json(self._asked("GET", path, None, replaces=True))
+    def get_json(self, path: str, *, here: bool = False) -> Any:
+        """Return the body of a GET; see `post`."""
+        return _json(self._asked("GET", path, None, replaces=True, here=here))
 
-    def post_json(self, path: str, body: object, *, replaces: bool = False) -> Any:
+    def post_json(self, path: str, body: object, *, replaces: bool = False, here: bool = False) -> Any:
         """Return the answer to a POST; see `post`."""
-        return _json(self._post(path, body, replaces=replaces))
+        return _json(self._post(path, body, replaces=replaces, here=here))
 
     def post(
         self,
@@ -162,6 +162,7 @@ class Client:
         replaces: bool = False,
         accept: str | None = None,
         timeout_s: float | None = None,
+        here: bool = False,
     ) -> bytes:
         """Return the answer to a POST.
 
@@ -171,13 +172,14 @@ class Client:
             replaces: whether it may be sent again when it may have arrived.
             accept: the media type that is wanted, where the node has several.
             timeout_s: for this call, where it may take longer than others.
+            here: whether it is about the node that the client was given, and asked of no other.
 
         Raises:
             ProblemError: the node refuses.
             UnreachableError: no node answers.
             AnswerLostError: it was sent and the answer did not come.
         """
-        return self._post(path, body, replaces=replaces, accept=accept, timeout_s=timeout_s).content
+        return self._post(path, body, replaces=replaces, accept=accept, timeout_s=timeout_s, here=here).content
 
     def forget_topology(self) -> None:
         """Ask again who is in the cluster before the next request."""
@@ -200,10 +202,17 @@ class Client:
         return f"<Client {self._current}{cluster}>"
 
     def _post(
-        self, path: str, body: object, *, replaces: bool, accept: str | None = None, timeout_s: float | None = None
+        self,
+        path: str,
+        body: object,
+        *,
+        replaces: bool,
+        accept: str | None = None,
+        timeout_s: float | None = None,
+        here: bool = False,
     ) -> httpx.Response:
         content = json.dumps(body, default=plain).encode()
-        return self._asked("POST", path, content, replaces=replaces, accept=accept, timeout_s=timeout_s)
+        return self._asked("POST", path, content, replaces=replaces, accept=accept, timeout_s=timeout_s, here=here)
 
     def _asked(
         self,
@@ -214,9 +223,11 @@ class Client:
         replaces: bool,
         accept: str | None = None,
         timeout_s: float | None = None,
+        here: bool = False,
     ) -> httpx.Response:
         self._refresh()
-        return self._request(method, path, body, replaces=replaces, accept=accept, timeout_s=timeout_s)
+        nodes = (self._first,) if here else self.nodes
+        return self._request(method, path, body, nodes=nodes, replaces=replaces, accept=accept, timeout_s=timeout_s)
 
     def _refresh(self) -> None:
         """Before a request, where what is known is old; whether it works out is the request's to find."""
@@ -240,6 +251,7 @@ class Client:
         body: bytes | None,
         *,
         replaces: bool,
+        nodes: Sequence[str] = (),
         accept: str | None = None,
         timeout_s: float | None = None,
     ) -> httpx.Response:
@@ -247,7 +259,7 @@ class Client:
         deadline_s = time.monotonic() + max(self._timeout_s, timeout_s or 0.0)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {"Accept": accept} if accept is not None else {}
-        route = Route(self.nodes, replaces)
+        route = Route(tuple(nodes) or self.nodes, replaces)
         happened: Event = Begun()
         answer: httpx.Response | None = None
         while True:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from app_framework.client.answer import Answer, CellRows
+from app_framework.client.distribution import CubeDistribution
 from app_framework.client.errors import ProblemError, problem_error
 from app_framework.client.frames import read_arrow
 from app_framework.errors import ServiceUnavailableError
@@ -110,6 +111,11 @@ class Cube:
         """The types of its levels by full name, as the node has them now."""
         hierarchies = (h for dimension in self.discovery()["dimensions"] for h in dimension["hierarchies"])
         return {str(level["full_name"]): str(level["type"]) for h in hierarchies for level in h["levels"]}
+
+    @property
+    def distribution(self) -> CubeDistribution:
+        """How it takes part in distributed cubes, on the node that the client was given."""
+        return CubeDistribution(self._client, self._path)
 
     def query(
         self,

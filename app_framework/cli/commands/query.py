@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +47,7 @@ EXAMPLE = "Example: af query flights --by carrier --measure flights,delay --wher
 @click.option(
     "-o", "--output", type=click.Choice(["table", *MEDIA_TYPES]), default="table", help="How to write the answer."
 )
+@click.option("--partial", is_flag=True, help="Take the rest where a node does not answer; what is missing is told.")
 @click.option("--follow", is_flag=True, help="Go on, and write the table again whenever it has changed.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of what fails.")
 def command(
@@ -61,6 +63,7 @@ def command(
     per: tuple[str, ...],
     timeout: float,
     output: str,
+    partial: bool,
     follow: bool,
 ) -> None:
     """Ask a cube of a running node."""
@@ -73,6 +76,7 @@ def command(
     question: dict[str, Any] = {"measures": names(measures), "levels": names(levels), "totals": totals}
     question |= {"order": orders(order), "timeout": timeout} | ({} if limit is None else {"limit": limit})
     question |= {} if top is None else {"top": {"count": top, "per": names(per)}}
+    question |= {"unavailable": "partial"} if partial else {}
     with cluster_call(), connection.client() as client:
         asked = client.cubes[cube]
         if filters:
@@ -107,4 +111,12 @@ def _write(cube: Cube, question: dict[str, Any], output: str) -> None:
     answer = Answer.of_json(cube.ask("query", question))
     click.echo(answer.table())
     if answer.partial:
-        say(f"This is a part: {len(answer.missing)} nodes did not answer.")
+        say(f"This is a part: {'; '.join(map(_missing, answer.missing))}.")
+
+
+def _missing(part: Mapping[str, Any]) -> str:
+    """``node c does not answer for origin LGA, N/A``."""
+    from app_framework.client.text import cell_text
+
+    held = [f"{level} {', '.join(map(cell_text, members))}" for level, members in part.get("members", {}).items()]
+    return f"node {part['node']} does not answer" + (f" for {' and '.join(held)}" if held else "")
