@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from app_framework.database.sql import quote
 from app_framework.olap.cells import GROUPING, indented, select_cells
+from app_framework.olap.facts import Facts
 from app_framework.olap.frames import Frame
 from app_framework.olap.measure import AggregateMeasure
 
@@ -22,6 +23,7 @@ def element_cells(
     measure: AggregateMeasure,
     value: str,
     rows: tuple[str, Sequence[str]],
+    facts: Facts,
 ) -> str:
     """Return the query of the cells of a frame with one array each.
 
@@ -32,20 +34,23 @@ def element_cells(
         measure: what is put together.
         value: the SQL of its array over a row.
         rows: what stands after FROM, and the conditions on the rows.
+        facts: what the rows are.
     """
     names = [quote(key.name) for key in frame.keys]
     columns = [f"{sql} AS {name}" for sql, name in zip(keys, names, strict=True)]
+    laid_out = [quote(GROUPING)] if facts.grouping else []
+    columns += [f"{facts.grouping} AS {name}" for name in laid_out]
     arrays = select_cells([*columns, f"{value} AS {ARRAY}"], *rows, "")
-    spread = [*names, f"unnest({ARRAY}) AS {ELEMENT}", f"unnest(range(1, len({ARRAY}) + 1)) AS {PLACE}"]
+    spread = [*names, *laid_out, f"unnest({ARRAY}) AS {ELEMENT}", f"unnest(range(1, len({ARRAY}) + 1)) AS {PLACE}"]
     elements = select_cells(spread, f"(\n{indented(arrays)}\n)", [], "")
     sets = [[name for i, name in enumerate(names) if not grouping >> i & 1] for grouping in groupings]
     details = [*groupings] == [0]
-    group_by = ", ".join([*names, PLACE])
-    if not details:
+    group_by = ", ".join([*names, *laid_out, PLACE])
+    if not details and not laid_out:
         written = (", ".join([*one, PLACE]) for one in sets)
         group_by = f"GROUPING SETS ({', '.join(f'({one})' for one in written)})"
-    bits = "0" if details else f"GROUPING({', '.join(reversed(names))})"
-    total = f"{measure.aggregation.by_element}({ELEMENT}) AS {ELEMENT}"
+    bits = quote(GROUPING) if laid_out else "0" if details else f"GROUPING({', '.join(reversed(names))})"
+    total = f"{facts.element(measure, ELEMENT)} AS {ELEMENT}"
     totals = select_cells(
         [*names, f"{bits} AS {quote(GROUPING)}", PLACE, total], f"(\n{indented(elements)}\n)", [], group_by
     )

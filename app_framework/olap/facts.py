@@ -43,6 +43,10 @@ class Facts(Protocol):
         """Return a measure over the rows that pass conditions, where that is kept apart; None to have them written."""
         return None
 
+    def element(self, measure: AggregateMeasure, element: str) -> str:
+        """Return the aggregation of what stands at one place of arrays, as SQL over an `element`."""
+        return f"{measure.aggregation.by_element}({element})"
+
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM; `joins` are the paths of the tables that are read."""
 

@@ -176,7 +176,7 @@ class StageWriter:
         for (context, name), measure in arrays.items():
             # The array of a row is written as the aggregation that takes it as it is: a filter makes it null.
             value = self._aggregate(replace(measure, aggregation=AS_IT_IS), context, facts)
-            sql = element_cells(frame, keys, sorted(needs.groupings), measure, value, self._source(frame))
+            sql = element_cells(frame, keys, sorted(needs.groupings), measure, value, self._source(frame), facts)
             tables[self._column(context, name)] = measure, self._read(self._table("elements", sql))
         self._cells_of[frame] = self._table("cells", join_arrays(frame, self._read(cells), tables))
         return self._cells_of[frame]

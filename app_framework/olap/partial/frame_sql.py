@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from app_framework.database.datatype import DataType
 from app_framework.database.sql import quote
 from app_framework.olap.aggregation import Argument
-from app_framework.olap.cells import key_expressions, select_cells
+from app_framework.olap.array_cells import element_cells, join_arrays
+from app_framework.olap.cells import GROUPING, indented, key_expressions, select_cells
 from app_framework.olap.facts import BaseRows
-from app_framework.olap.frames import Key
+from app_framework.olap.frames import Frame, Key
 from app_framework.olap.join import JoinTree
+from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.partial.binding import BoundCell, BoundFrame, Context
-from app_framework.olap.partial.wire import ROWS, column_name, order_name, wire_of
+from app_framework.olap.partial.wire import ROWS, WirePart, column_name, order_name, wire_of
 from app_framework.olap.sorting import sort_key_columns
 from app_framework.olap.where import ConditionWriter
+
+CELLS = quote("#cells")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,60 +39,95 @@ def write_frame(frame: BoundFrame, tree: JoinTree, rows_max: int) -> FrameStatem
     return _FrameWriter(frame, tree).statement(rows_max)
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrays:
+    """Arrays of a cell that are put together: what they are, over a row, and the values bound to that."""
+
+    measure: AggregateMeasure
+    value: str
+    bound: Sequence[object]
+
+
 class _FrameWriter:
     def __init__(self, frame: BoundFrame, tree: JoinTree) -> None:
         self._frame = frame
+        self._keys = [Key(f"k{i}", level) for i, level in enumerate(frame.levels)]
         self._facts = BaseRows(tree)
         self._where = ConditionWriter(self._facts)
         self._sql: list[str] = []
         self._names: list[str] = []
+        self._arrays: dict[str, _Arrays] = {}
 
     def statement(self, rows_max: int) -> FrameStatement:
-        frame = self._frame
-        keys = key_expressions([Key(level.full_name, level) for level in frame.levels], self._facts)
+        keys = key_expressions(self._keys, self._facts)
         self._write_keys(keys)
-        for number, cell in enumerate(frame.cells):
+        for number, cell in enumerate(self._frame.cells):
             self._write_cell(number, cell)
         if not self._sql:
             self._sql, self._names = [f"count(*) AS {quote(ROWS)}"], [ROWS]
-        source = self._facts.source(frame.joins)
-        conditions = [self._where.write(condition) for condition in frame.where]
-        text = f"{select_cells(self._sql, source, conditions, ', '.join(keys))}\nLIMIT {rows_max + 1}"
-        return FrameStatement(text, tuple(self._where.parameters), tuple(self._names))
+        if self._arrays:
+            self._sql.append(f"0 AS {quote(GROUPING)}")
+        cells = select_cells(self._sql, *self._rows(), ", ".join(keys))
+        text = self._with_arrays(keys, cells) if self._arrays else cells
+        return FrameStatement(f"{text}\nLIMIT {rows_max + 1}", tuple(self._where.parameters), tuple(self._names))
+
+    def _rows(self) -> tuple[str, list[str]]:
+        """Write what the frame is aggregated from, and the conditions on the rows."""
+        source = self._facts.source(self._frame.joins)
+        return source, [self._where.write(condition) for condition in self._frame.where]
 
     def _write_keys(self, keys: Sequence[str]) -> None:
-        numbered = [(f"k{i}", level) for i, level in enumerate(self._frame.levels)]
-        self._sql += [f"{sql} AS {name}" for (name, _), sql in zip(numbered, keys, strict=True)]
+        self._sql += [f"{sql} AS {key.name}" for key, sql in zip(self._keys, keys, strict=True)]
         self._names += [level.full_name for level in self._frame.levels]
+        numbered = [(key.name, key.level) for key in self._keys]
         self._sql += sort_key_columns(numbered, keys, self._facts, grouped=False)
         self._names += [order_name(level.full_name) for level in self._frame.levels if level.order.key]
 
     def _write_cell(self, number: int, cell: BoundCell) -> None:
-        for i, sql in enumerate(self._parts(cell)):
+        for i, sql in enumerate(self._parts(cell, number)):
             self._sql.append(f"{sql} AS p{number}_{i}")
             self._names.append(column_name(cell.context, i, cell.measure.name))
 
-    def _parts(self, cell: BoundCell) -> Iterator[str]:
+    def _parts(self, cell: BoundCell, number: int) -> Iterator[str]:
         """Yield the parts of a measure over the rows that pass its context too."""
         context = self._frame.contexts[cell.context]
-        if not context:
-            yield from (wire.part.sql for wire in cell.wire.each)
-            return
         condition, bound = self._condition(context)
         if not cell.measure.arguments:
             self._where.parameters += bound
-            yield f"count(*) FILTER (WHERE {condition})"
+            yield f"count(*) FILTER (WHERE {condition})" if context else "count(*)"
             return
-        # Aggregations leave nulls out, so what is aggregated becomes null where the condition fails.
         value, *others = cell.measure.arguments
-        kept = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
-        wire = wire_of(replace(cell.measure, arguments=(kept, *others)))
+        if context:  # aggregations leave nulls out, so what is aggregated becomes null where the condition fails
+            value = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
+        wire = wire_of(replace(cell.measure, arguments=(value, *others)))
         assert wire is not None, "a measure has parts whatever it is aggregated of"
-        for each in wire.each:
-            self._where.parameters += bound * each.part.sql.count(kept.sql)
+        for i, each in enumerate(wire.each):
+            if each.by_element:
+                self._arrays[f"p{number}_{i}"] = _Arrays(_put_together(cell.measure, each), value.sql, bound)
+            if context:
+                self._where.parameters += bound * each.part.sql.count(value.sql)
             yield each.part.sql
 
     def _condition(self, context: Context) -> tuple[str, list[object]]:
         """Return the conditions of a context, and the values that are bound as often as they are written."""
         writer = ConditionWriter(self._facts)
         return " AND ".join(writer.write(condition) for condition in context), writer.parameters
+
+    def _with_arrays(self, keys: Sequence[str], cells: str) -> str:
+        """Write the cells with arrays in place of their lengths."""
+        frame, tables = Frame(tuple(self._keys)), [f"{CELLS} AS MATERIALIZED (\n{indented(cells)}\n)"]
+        joined = {}
+        for i, (column, arrays) in enumerate(self._arrays.items()):
+            self._where.parameters += arrays.bound
+            sql = element_cells(frame, keys, [0], arrays.measure, arrays.value, self._rows(), self._facts)
+            name = quote(f"#elements {i}")
+            tables.append(f"{name} AS (\n{indented(sql)}\n)")
+            joined[column] = arrays.measure, name
+        whole = join_arrays(frame, CELLS, joined)
+        return f"WITH {', '.join(tables)}\nSELECT * EXCLUDE ({quote(GROUPING)}) FROM (\n{indented(whole)}\n)"
+
+
+def _put_together(measure: AggregateMeasure, part: WirePart) -> AggregateMeasure:
+    """Return the measure that puts the arrays of one part together."""
+    aggregation = replace(measure.aggregation, by_element=part.by_element)
+    return replace(measure, aggregation=aggregation, type=DataType.parse(part.type))

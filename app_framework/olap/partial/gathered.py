@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from app_framework.olap.aggregation import AS_IT_IS, SUM
 from app_framework.olap.condition import Condition
 from app_framework.olap.dimension import Level
 from app_framework.olap.facts import Facts
@@ -63,7 +64,7 @@ class FrameColumns:
         levels = [key.level for key in frame.keys]
         parts = {
             (cell.measure, cell.context): tuple(
-                Column(f"p{place}_{i}", column_name(cell.context, i, cell.measure), part.empty)
+                Column(f"p{place}_{i}", column_name(cell.context, i, cell.measure), part.type)
                 for i, part in enumerate(wires[cell.measure].each)
             )
             for place, cell in enumerate(asked.cells)
@@ -138,9 +139,17 @@ class GatheredRows(Facts):
         """Return what stands after FROM."""
         return f"{self._rows} AS {PARTIAL}"
 
+    def element(self, measure: AggregateMeasure, element: str) -> str:
+        """Return the aggregation of what stands at one place of arrays: sums, and of means counts beside them."""
+        if measure.aggregation is SUM:
+            return f"sum({element})"
+        return f"CAST(sum({element}[1]) AS DOUBLE) / nullif(sum({element}[2]), 0)"
+
     def _merged(self, measure: AggregateMeasure, context: int) -> str:
-        columns = self.columns.parts[measure.name, context]
-        return self._wires[measure.name].merged([f"{PARTIAL}.{column.name}" for column in columns])
+        columns = [f"{PARTIAL}.{column.name}" for column in self.columns.parts[measure.name, context]]
+        if measure.aggregation is AS_IT_IS:  # the arrays of a row, each element with all that is sent of it
+            return columns[0] if len(columns) == 1 else f"list_zip({', '.join(columns)})"
+        return self._wires[measure.name].merged(columns)
 
     def __str__(self) -> str:
         return "what nodes sent"

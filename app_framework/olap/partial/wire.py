@@ -6,6 +6,7 @@
 | count_distinct                    | the values, each once a group  | their union                     |
 | median, quantile                  | the values                     | all of them together            |
 | approx_count_distinct             | a HyperLogLog state            | combine_aggr                    |
+| sum, avg of arrays                | arrays of sums, and of counts  | sum, element by element         |
 
 Nothing is declared: what travels follows from the aggregation, on both sides alike.
 """
@@ -23,7 +24,9 @@ from app_framework.olap.aggregation import (
     APPROX_COUNT_DISTINCT,
     COUNT_DISTINCT,
     MEDIAN,
+    MIN,
     QUANTILE,
+    SUM,
     VARIANCE,
     Argument,
 )
@@ -44,12 +47,14 @@ class WirePart:
     Args:
         part: its SQL over rows, and over kept groups.
         read: what the merger makes of the column before it merges: `{0}` is the column.
-        empty: its type as SQL, for when no node sends it.
+        type: as which it travels, as SQL.
+        by_element: how arrays are put together element by element, of one whose values are arrays.
     """
 
     part: Part
     read: str = "{0}"
-    empty: str = "DOUBLE"
+    type: str = "DOUBLE"
+    by_element: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Wire:
 
 def wire_of(measure: AggregateMeasure) -> Wire | None:
     """Return what travels of a measure, None where nobody knows how to merge it."""
+    if measure.by_element:
+        return _arrays(measure)
     parts = merging_parts(measure) or _shipped(measure)
     if parts is None:
         return None
@@ -101,11 +108,11 @@ def sent_type(kind: DataType) -> str:
 def _shipped(measure: AggregateMeasure) -> Parts | None:
     """Return the parts of what does not merge as numbers: the values themselves, or a state of them."""
     aggregation = measure.aggregation
-    if AGGREGATIONS.get(aggregation.name) is not aggregation or measure.by_element:
+    if AGGREGATIONS.get(aggregation.name) is not aggregation:
         return None
     argument = measure.arguments[0]
     if aggregation is COUNT_DISTINCT:
-        return Parts((_values(argument.sql, "DISTINCT "),), "coalesce(len(list_distinct(flatten({0}))), 0)")
+        return Parts((_values(_comparable(argument), "DISTINCT "),), "coalesce(len(list_distinct(flatten({0}))), 0)")
     if aggregation is APPROX_COUNT_DISTINCT:
         state = Part("sketch", f"approx_count_distinct({argument.sql}) EXPORT_STATE", "combine_aggr({0}){where}")
         return Parts((state,), "finalize({0})")
@@ -117,8 +124,24 @@ def _shipped(measure: AggregateMeasure) -> Parts | None:
     return None
 
 
+def _arrays(measure: AggregateMeasure) -> Wire | None:
+    """Return what travels of arrays that are put together element by element: arrays, beside how long they are."""
+    if AGGREGATIONS.get(measure.aggregation.name) is not measure.aggregation:
+        return None
+    lengths = Part("array", measure.sql, "{0}")
+    sums = WirePart(lengths, type=f"{_summed(measure.arguments[0].type.element)}[]", by_element="sum")
+    counts = WirePart(lengths, type="BIGINT[]", by_element="count")
+    answer = "[min(len({0})), max(len({0}))]"
+    return Wire((sums,) if measure.aggregation is SUM else (sums, counts), answer)
+
+
 def _values(term: str, distinct: str = "") -> Part:
     return Part("values", f"list({distinct}{term}) FILTER (WHERE {term} IS NOT NULL)", "list({0}){where}")
+
+
+def _comparable(argument: Argument) -> str:
+    assert MIN.term is not None
+    return MIN.term(argument)
 
 
 def _double(argument: Argument) -> str:
@@ -134,18 +157,18 @@ def _wire(part: Part, measure: AggregateMeasure) -> WirePart:
         # Which values were seen is in the state; of what type they were makes no difference to merging it.
         return WirePart(part, "to_aggregate_state({0}, 'approx_count_distinct', ['BIGINT'])", _SKETCH)
     if part.name in ("rows", "count"):
-        return WirePart(part, empty="BIGINT")
+        return WirePart(part, type="BIGINT")
     if part.name == "sum":
-        return WirePart(part, empty=_sum_type(measure.arguments[0].type))
+        return WirePart(part, type=_summed(measure.arguments[0].type))
     if part.name == "product" or (part.name == "values" and measure.aggregation is not COUNT_DISTINCT):
-        return WirePart(part, empty="DOUBLE[]" if part.name == "values" else "DOUBLE")
+        return WirePart(part, type="DOUBLE[]" if part.name == "values" else "DOUBLE")
     kind = measure.arguments[-1 if part.name == "by" else 0].type
     listed = "[]" if part.name == "values" else ""
     read = f"CAST({{0}} AS {kind.sql}{listed})" if kind.sql in SENT_AS else "{0}"
     return WirePart(part, read, sent_type(kind) + listed)
 
 
-def _sum_type(kind: DataType) -> str:
+def _summed(kind: DataType) -> str:
     if kind.family == "float":
         return "DOUBLE"
     return f"DECIMAL(38,{kind.scale})" if kind.family == "decimal" else "DECIMAL(38,0)"

@@ -1,13 +1,16 @@
-"""A cube split over several databases, asked through messages as nodes are: what `test_split_equals_whole` compares."""
+"""A cube split over several databases, asked through messages as nodes are: its answers are those of one cube."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
-from app_framework.database import Database
+from app_framework.database import Database, Insert, Table
 from app_framework.olap import CellSet, Cube, CubeDefinition, CubeQuery
+from app_framework.olap.dimension import Level
 from app_framework.olap.partial import (
     ApplicationPart,
     CellMerger,
@@ -21,19 +24,27 @@ from app_framework.olap.plan import plan_query
 from tests.olap.test_cube_oracle import database
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+Opened = Callable[[Sequence[Mapping[str, Any]]], AbstractContextManager[Database]]
 
 
 class SplitCube:
-    """Answers for several nodes, each with some of the facts; what passes between them is bytes."""
+    """Answers for several nodes, each with some of the facts; what passes between them is bytes.
+
+    Attributes:
+        whole: the cube over all facts.
+    """
 
     def __init__(self, whole: Cube, nodes: Sequence[Cube], databases: Sequence[Database], merging: Database) -> None:
         self.whole = whole
         self.answerers = [PartialAnswerer(n.model, d) for n, d in zip(nodes, databases, strict=True)]
         self.merger = CellMerger(whole.model, merging)
 
-    async def query(self, query: CubeQuery) -> CellSet:
-        plan = resolve_defaults(plan_query(self.whole.model, query), lambda level: None)
-        asked = split(plan)
+    def query(self, query: CubeQuery) -> CellSet:
+        """Ask every node, and merge."""
+        return asyncio.run(self._query(query))
+
+    async def _query(self, query: CubeQuery) -> CellSet:
+        asked = split(resolve_defaults(plan_query(self.whole.model, query), self._first))
         sent = PartialQuestion(asked.asked).to_bytes()
         answers = []
         for answerer in self.answerers:
@@ -41,22 +52,51 @@ class SplitCube:
             answers.append(PartialAnswer.read(answer.chunks()))
         tables = tuple(zip(*(answer.tables for answer in answers), strict=True))
         everything = frozenset(level.full_name for level in self.whole.model.levels)
-        measures = frozenset(self.whole.model.measures)
-        part = ApplicationPart("app", everything, measures, tables)
+        part = ApplicationPart("app", everything, frozenset(self.whole.model.measures), tables)
         return await self.merger.cells(asked, [part], query)
+
+    def _first(self, level: Level) -> object:
+        """Return the first member of a level over all nodes; a merged hierarchy knows it."""
+        found = _in_a_thread(self.whole.members(level.full_name, limit=1))
+        return found[0] if found else None
+
+
+def _in_a_thread(members: Coroutine[Any, Any, tuple[object, ...]]) -> tuple[object, ...]:
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, members).result()
 
 
 @contextmanager
-def split_cube(
-    definition: CubeDefinition, rows: Rows, nodes: Sequence[int], base: str = "facts"
+def split_over(
+    definition: CubeDefinition, facts: Sequence[Mapping[str, Any]], nodes: Sequence[int], opened: Opened
 ) -> Iterator[SplitCube]:
-    """Give each row of the base table to the node whose number stands at its place; the other tables are everywhere."""
-    with ExitStack() as opened:
-        whole = opened.enter_context(database(rows))
-        databases = []
-        for node in sorted(set(nodes)) or [0]:
-            own = [row for row, at in zip(rows["facts"], nodes, strict=True) if at == node]
-            databases.append(opened.enter_context(database({**rows, "facts": own})))
+    """Give each fact to the node whose number stands at its place."""
+    with ExitStack() as stack:
+        whole, merging = stack.enter_context(opened(facts)), stack.enter_context(opened([]))
+        shares = [[fact for fact, at in zip(facts, nodes, strict=True) if at == node] for node in sorted(set(nodes))]
+        databases = [stack.enter_context(opened(share)) for share in shares or [[]]]
         cubes = [Cube.of(definition, each) for each in databases]
-        merging = opened.enter_context(database({name: [] for name in rows}))
         yield SplitCube(Cube.of(definition, whole), cubes, databases, merging)
+
+
+def split_cube(definition: CubeDefinition, rows: Rows, nodes: Sequence[int]) -> AbstractContextManager[SplitCube]:
+    """Split the facts of the generated tables; the other tables are everywhere."""
+    return split_over(definition, rows["facts"], nodes, lambda facts: database({**rows, "facts": facts}))
+
+
+def split_table(
+    definition: CubeDefinition,
+    columns: Mapping[str, str],
+    facts: Sequence[Mapping[str, Any]],
+    nodes: Sequence[int],
+) -> AbstractContextManager[SplitCube]:
+    """Split the rows of the one table of a cube."""
+
+    @contextmanager
+    def opened(share: Sequence[Mapping[str, Any]]) -> Iterator[Database]:
+        with Database.open(tables=[Table(definition.base, columns=columns)]) as one:
+            if share:
+                one.commit([Insert(definition.base, share)])
+            yield one
+
+    return split_over(definition, facts, nodes, opened)
