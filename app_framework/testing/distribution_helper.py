@@ -13,10 +13,10 @@ The same seed does the same, message by message; nothing is waited for that cann
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from app_framework.cluster.local_store import LocalConsensusStore
 from app_framework.database.branches import MASTER
@@ -33,18 +33,19 @@ from app_framework.testing.distribution_facts import Asked, transcript_text
 from app_framework.testing.distribution_nodes import (
     DataNode,
     DataNodeSetting,
-    DistributedNode,
     QueryNode,
     QueryNodeSetting,
 )
 from app_framework.testing.network_faults import NetworkFaults
 from app_framework.testing.rows import Rows, row_list
+from app_framework.testing.settling import refusals, unheard
 from app_framework.testing.simulated_node import SimulatedNode
 from app_framework.testing.solo_loop import SoloLoop
 from app_framework.testing.virtual_time import LoopClock
 
 if TYPE_CHECKING:
     from app_framework.database.database import Database
+    from app_framework.distribution.masks import MaskReport
     from app_framework.distribution.query_cube import Replication
     from app_framework.olap.cube import Cube
     from app_framework.olap.definition import CubeDefinition
@@ -165,7 +166,8 @@ class DistributionTestHelper(NetworkFaults):
         node = DataNode(self, self._process(name), database, setting)
         self._data[name] = node
         if start:
-            self._start(node, check=check)
+            self._start(node)
+            self._settled([node] if check else ())
         return node
 
     def query_node(
@@ -201,7 +203,8 @@ class DistributionTestHelper(NetworkFaults):
         node = QueryNode(self, self._process(name), setting)
         self._queries[name] = node
         if start:
-            self._start(node, check=check)
+            self._start(node)
+            self._settled(self._data.values() if check else ())
         return node
 
     def kill(self, node: Node | str) -> None:
@@ -219,8 +222,8 @@ class DistributionTestHelper(NetworkFaults):
         if self._processes[name].alive:
             self.kill(name)
         for each in self._of(name):
-            self._start(each, check=False)
-        self._settled(check=check)
+            self._start(each)
+        self._settled([self._data[name]] if check and name in self._data else ())
 
     def commit(
         self, node: DataNode | str, table: str, rows: Rows, *, branch: str = MASTER, wait: bool = True
@@ -251,6 +254,14 @@ class DistributionTestHelper(NetworkFaults):
         tables = self._data[_name(node)].database.tables
         return self._commit(node, delete_where(tables[table], where or {}), branch, wait=wait)
 
+    def mask(self, node: DataNode | str, level: str, members: Sequence[object]) -> MaskReport:
+        """Let no query node ask a data node for some members (AA9)."""
+        return self._data[_name(node)].mask(level, members)
+
+    def unmask(self, node: DataNode | str, level: str, members: Sequence[object]) -> MaskReport:
+        """Let query nodes ask a data node for some members again."""
+        return self._data[_name(node)].unmask(level, members)
+
     # -- what is asked of the whole ----------------------------------------------------------------------------------
 
     def oracle(self, application: str = "", *, branch: str = MASTER) -> CubeTester:
@@ -260,21 +271,13 @@ class DistributionTestHelper(NetworkFaults):
             application: which; not needed where there is one.
             branch: of the data nodes that have it; of the others master.
         """
-        from app_framework.testing.distribution_oracle import union_of
+        from app_framework.testing.distribution_oracle import parts_of, union_of
 
-        nodes = [node for node in self._data.values() if node.alive and node.state == "joined"]
-        names = {node.application for node in nodes}
-        if not application and len(names) != 1:
-            raise ValueError(f"name one of the applications: {', '.join(sorted(names)) or 'there is none'}")
-        overlapping = {
-            level
-            for query in self._queries.values()
-            if query.setting.data_overlap
-            for level in query.setting.applications.get(application or next(iter(names)), ())
-        }
-        parts = [node for node in nodes if node.application == (application or node.application)]
+        nodes = parts_of(self._data.values(), application)
+        settings = [query.setting for query in self._queries.values() if query.setting.data_overlap]
+        overlapping = {level for each in settings for level in each.applications.get(nodes[0].application, ())}
         with self._engines.used():
-            oracle = union_of(parts, overlapping, branch)
+            oracle = union_of(nodes, overlapping, branch)
         self._closing.append(oracle)
         return oracle
 
@@ -291,7 +294,7 @@ class DistributionTestHelper(NetworkFaults):
         """Return which data nodes the last question to a query node went to."""
         places = Places(node.setting.cluster)
         doors = {
-            places.of_data(data.name, data.setting.definition.name, door): data.name
+            places.of_data(data.name, data.cube_name, door): data.name
             for data in self._data.values()
             for door in ("partial", "rows")
         }
@@ -304,8 +307,7 @@ class DistributionTestHelper(NetworkFaults):
 
     def refusal(self, node: DataNode) -> str | None:
         """Return why a data node was not let in by a query node; None where none said so."""
-        told = [known.refused for known in self._known(node) if known.refused]
-        return told[0] if told else None
+        return next(refusals(self._queries.values(), node), None)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -335,7 +337,7 @@ class DistributionTestHelper(NetworkFaults):
         """
         self.run_ready()
         until_s = self.now + timeout_s
-        while waiting := list(self._unsettled()):
+        while waiting := list(unheard(self._queries.values(), self._data.values(), self.network)):
             if self.now >= until_s:
                 raise UnsettledError(waiting, self.report())
             self.advance(SETTLE_STEP_S)
@@ -385,19 +387,16 @@ class DistributionTestHelper(NetworkFaults):
             if name in nodes:
                 yield nodes[name]
 
-    def _start(self, node: DistributedNode[Any], *, check: bool) -> None:
+    def _start(self, node: Node) -> None:
         process = self._processes[node.name]
         if not process.alive:
             process.start()
         node.open()
-        if check:
-            self._settled(check=True)
 
-    def _settled(self, *, check: bool) -> None:
+    def _settled(self, checked: Iterable[DataNode]) -> None:
         self.settle()
-        refused = [(node, self.refusal(node)) for node in self._data.values()] if check else ()
-        for node, reason in refused:
-            if reason is not None:
+        for node in checked:
+            if (reason := self.refusal(node)) is not None:
                 raise JoinRefusedError(node.name, reason)
 
     def _commit(self, node: DataNode | str, change: Change, branch: str, *, wait: bool) -> Commit:
@@ -417,45 +416,9 @@ class DistributionTestHelper(NetworkFaults):
         model = read_yaml(yaml)
         return model.open(self.clock), chosen(model.cubes, cube)
 
-    def _known(self, node: DataNode) -> Iterator[Any]:
-        for query in self._queries.values():
-            if query.alive:
-                yield from (
-                    known
-                    for known in query.distributed.nodes
-                    if (known.node, known.cube) == (node.name, node.setting.definition.name)
-                )
-
-    def _unsettled(self) -> Iterator[str]:
-        """Tell what somebody has to hear yet, and can."""
-        for query in self._queries.values():
-            if not query.alive or query.state != "started":
-                continue
-            known = {(each.node, each.cube): each for each in query.distributed.nodes}
-            for data in self._data.values():
-                if not self._meet(query, data):
-                    continue
-                found = known.get((data.name, data.setting.definition.name))
-                if data.state == "stopped":
-                    if found is not None and (found.required or found.state == "active"):
-                        yield f"{query.name} counts on {data.name}, which stopped"
-                elif found is None:
-                    yield f"{query.name} has not heard of {data.name}"
-                elif found.state != "refused" and (found.state != "active" or (found.version or 0) < data.version):
-                    yield f"{query.name} sees {data.name} {found.state} at version {found.version} of {data.version}"
-
-    def _meet(self, query: QueryNode, data: DataNode) -> bool:
-        reachable = self.network.reaches(query.name, data.name) and self.network.reaches(data.name, query.name)
-        return (
-            data.alive
-            and reachable
-            and data.setting.cluster == query.setting.cluster
-            and data.application in query.setting.applications
-        )
-
     def _words(self) -> Iterator[tuple[str, str]]:
         for data in self._data.values():
-            yield token(data.name, data.setting.definition.name), f"{data.name}/{data.setting.definition.name}"
+            yield token(data.name, data.cube_name), f"{data.name}/{data.cube_name}"
         clusters = {node.setting.cluster for node in self._nodes}
         yield from ((token(cluster), cluster) for cluster in sorted(clusters))
 

@@ -144,6 +144,11 @@ class DataNode(DistributedNode[DataCube]):
         return self.setting.application
 
     @property
+    def cube_name(self) -> str:
+        """What its cube is called."""
+        return self.setting.definition.name
+
+    @property
     def version(self) -> int:
         """The newest version of its data."""
         return self.database.version

@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 Row = dict[str, object]
 
 
+def parts_of(nodes: Iterable[DataNode], application: str) -> list[DataNode]:
+    """Return the nodes of an application that run and take part; the application may be left out where there is one.
+
+    Raises:
+        ValueError: there is none, or it is not clear which.
+    """
+    running = [node for node in nodes if node.alive and node.state == "joined"]
+    known = sorted({node.application for node in running})
+    if not application and len(known) == 1:
+        return running
+    if application not in known:
+        raise ValueError(f"name one of the applications that run: {', '.join(known) or 'there is none'}")
+    return [node for node in running if node.application == application]
+
+
 def union_of(nodes: Sequence[DataNode], overlapping: Iterable[str] = (), branch: str = MASTER) -> CubeTester:
     """Return one cube over the rows of data nodes with the same model.
 

@@ -66,6 +66,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "duckdb": ("database.duckdb",),
     "fastapi": ("web",),
     "httpx": ("testing", "client", "cluster.peers"),
+    "hypothesis": ("testing.generated_models", "testing.strategies"),
     "jinja2": ("web",),
     "nats": ("messaging.nats_bus",),
     "orjson": ("web",),

@@ -24,7 +24,15 @@ from app_framework import (
 )
 from app_framework.boot import Definition, FailureReport
 from app_framework.olap import CellSet, CubeQuery, Manager
-from app_framework.testing import ContextRunner
+from app_framework.testing import (
+    ContextRunner,
+    CubeResult,
+    CubeTester,
+    DataNode,
+    DistributionTestHelper,
+    QueryNode,
+    RunningQuestion,
+)
 
 
 class MailProperties(ConfigProperties, prefix="mail"):
@@ -96,3 +104,23 @@ def runner_types() -> None:
     with ContextRunner(sources=[Mailer]).run() as context:
         assert_type(context, ApplicationContext)
     assert_type(ContextRunner().fails(), FailureReport)
+
+
+def distributed_types(distribution: DistributionTestHelper) -> None:
+    """What a test of distributed cubes sees of its helper."""
+    a = distribution.data_node("a", rows={"sales": [{"region": "north", "revenue": 3}]}, cube="sales")
+    assert_type(a, DataNode)
+    world = distribution.query_node("world", applications={"app": ["region"]}, replication="always")
+    assert_type(world, QueryNode)
+    answer = world.query(measures=["revenue.sum"], levels=["region"], totals="grand", order=[{"by": "region"}])
+    assert_type(answer, CubeResult)
+    assert_type(answer.rows, list[tuple[object, ...]])
+    assert_type(world.begin(["revenue.sum"]), RunningQuestion)
+    assert_type(world.error(["revenue.sum"]), Exception)
+    assert_type(world.asked.names, frozenset[str])
+    assert_type(distribution.oracle(), CubeTester)
+    assert_type(CubeTester.of({"sales": [{"region": "north"}]}, keys={"sales": ["region"]}), CubeTester)
+    distribution.hold(a)
+    distribution.split([a, "world"], [], silent=True)
+    distribution.commit(a, "sales", [{"region": "north"}], branch="what-if")
+    distribution.advance(2)
