@@ -1,4 +1,4 @@
-"""Which query cubes have to know of masks, and which said that they do."""
+"""What query cubes said to a data cube: that they know of its masks, or why it is not let in."""
 
 from __future__ import annotations
 
@@ -52,19 +52,30 @@ class QueryCubeRecord:
 
 
 class Acknowledgements:
-    """What query cubes said of the masks of one data cube."""
+    """What query cubes said to one data cube.
+
+    Attributes:
+        refusals: of the query cubes that did not let it in, ``name@node``, why.
+    """
 
     def __init__(self) -> None:
+        self.refusals: dict[str, str] = {}
         self._known: dict[str, int] = {}
         self._news = asyncio.Event()
 
     def note(self, query_cube: str, version: int) -> None:
         """Take note that a query cube routes by masks of a version, and has for some time."""
+        self.refusals.pop(query_cube, None)
         self._known[query_cube] = max(version, self._known.get(query_cube, 0))
         self._news.set()
 
+    def refuse(self, query_cube: str, reason: str) -> None:
+        """Take note that a query cube does not let the data cube in."""
+        self.refusals[query_cube] = reason
+
     def forget(self) -> None:
         """Forget what was said: whoever is there says it again."""
+        self.refusals.clear()
         self._known.clear()
 
     async def gathered(self, expected: Iterable[str], version: int, timeout_s: float) -> MaskReport:

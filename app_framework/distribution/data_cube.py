@@ -117,6 +117,11 @@ class DataCube:
         """The masked members by the full name of their level."""
         return {level: tuple(sorted(members, key=repr)) for level, members in self._masks.items()}
 
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Of the query cubes that did not let it in, ``name@node``, why."""
+        return dict(self._acknowledged.refusals)
+
     # -- taking part -------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app_framework.distribution.delivery import pack
-from app_framework.distribution.drilling import drillable
 from app_framework.distribution.errors import InvalidContributionError, OtherIncarnationError, PartTooLargeError
 from app_framework.distribution.liveness import Stamp
 from app_framework.distribution.reading import Reader
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 INCARNATION = "Af-Incarnation"
 """The header that says which incarnation of a data cube a question is for."""
-DOORS = ("contribution", "partial", "rows", "masked")
+DOORS = ("contribution", "partial", "rows", "told")
 
 
 class DataDoors:
@@ -43,7 +42,7 @@ class DataDoors:
         incarnation: other ones are not answered for.
         messenger: brings questions.
         limits: the bounds.
-        acknowledged: is told which query cubes know of masks.
+        acknowledged: is told what query cubes say.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class DataDoors:
 
     async def open(self, places: Places) -> None:
         """Answer from now on."""
-        handlers = (self._contribution, self._partial, self._rows, self._masked)
+        handlers = (self._contribution, self._partial, self._rows, self._told)
         for door, handler in zip(DOORS, handlers, strict=True):
             subject = places.of_data(self._id.node, self._id.cube, door)
             self._services.append(await self._messenger.serve(subject, handler))
@@ -109,30 +108,30 @@ class DataDoors:
         return await pack(self._messenger, answer.chunks())
 
     async def _rows(self, call: Call) -> bytes:
+        from app_framework.distribution.drilling import RowReader
+        from app_framework.distribution.rows_question import RowsQuestion
         from app_framework.olap.arrow import row_pieces
-        from app_framework.olap.cube import Cube
-        from app_framework.olap.drillthrough import read_drillthrough
-        from app_framework.olap.errors import QueryError
 
         self._check_incarnation(call)
-        question, problems = read_drillthrough(_reader(call, "a question for rows").document)
-        if problems:
-            raise QueryError.of(problems)
+        question = RowsQuestion.parse(call.data)
         self._check_branch(question.branch)
-        cube = Cube(
-            drillable(self._model, self._concealed), self._database, node=self._id.node, rows_max=self._limits.rows_max
-        )
+        reader = RowReader(self._model, self._concealed, self._database, self._limits.rows_max)
+        bounded = replace(question, timeout_s=max(0.001, min(question.timeout_s, call.remaining_s)))
         try:
-            rows = await cube.drillthrough(question)
+            rows = await reader.read(bounded)
         except TooLargeError as error:
             raise PartTooLargeError(error.limit, self._id.node) from error
         with rows:
             pieces = await asyncio.to_thread(lambda: list(row_pieces(rows)))
         return await pack(self._messenger, pieces)
 
-    async def _masked(self, call: Call) -> bytes:
-        read = _reader(call, "an acknowledgement")
-        self._acknowledged.note(read.text("query_cube"), read.number("masks_version"))
+    async def _told(self, call: Call) -> bytes:
+        read = _reader(call, "what a query cube tells")
+        query_cube, refused = read.text("query_cube"), read.optional("refused")
+        if refused is not None:
+            self._acknowledged.refuse(query_cube, refused)
+        else:
+            self._acknowledged.note(query_cube, read.number("masks_version"))
         return b""
 
     def _check_incarnation(self, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Answers between nodes: small ones in the reply itself, large ones beside it, over a direct connection if there is one.
+"""Answers between nodes: small ones in the reply itself, large ones beside it, directly where that is possible.
 
 The first byte of a reply says which: 0, and the answer follows; 1, and a ticket does, with which the rest is fetched.
 """

@@ -38,7 +38,7 @@ class Places:
         return f"{self._root}.who"
 
     def of_data(self, node: str, cube: str, door: str) -> str:
-        """Return where a data cube answers: ``contribution``, ``partial``, ``rows`` or ``masked``."""
+        """Return where a data cube answers: ``contribution``, ``partial``, ``rows`` or ``told``."""
         return f"{self._root}.d.{token(node, cube)}.{door}"
 
     @property

@@ -11,7 +11,7 @@ from app_framework.database.datatype import DataType
 from app_framework.database.rows import ArrowBatch, ArrowTable, Row
 from app_framework.olap.cellset import CellColumn, CellSet, value_text
 from app_framework.olap.cellstream import CellStream
-from app_framework.olap.rowset import RowSet
+from app_framework.olap.rowset import RowSet, RowSetColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,9 +235,92 @@ def row_pieces(rows: RowSet) -> Iterator[bytes]:
     import pyarrow as pa
 
     fields = [pa.field(column.name, arrow_type(column.type)) for column in rows.columns]
+    told = [column.type for column in rows.columns]
     metadata = {"cube": rows.cube, "versions": json.dumps(rows.versions), "count": str(rows.count)}
+    metadata["types"] = json.dumps(told)
     schema = pa.schema(fields, metadata=metadata)
     yield from _ipc_pieces(schema, (_cast(batch, schema) for batch in rows.record_batches()))
+
+
+class ArrowRows:
+    """Rows of cells that came as Arrow from elsewhere: what a `RowSet` reads.
+
+    Args:
+        columns: of the rows.
+        count: how many rows the cells count.
+        versions: the data version of each node that they are from.
+        table: the rows.
+    """
+
+    def __init__(
+        self, columns: Sequence[RowSetColumn], count: int, versions: Mapping[str, int], table: pa.Table
+    ) -> None:
+        self.columns = tuple(columns)
+        self.count = count
+        self.versions = dict(versions)
+        self._table = table
+
+    @staticmethod
+    def read(data: bytes) -> ArrowRows:
+        """Return the rows that `row_pieces` wrote.
+
+        Raises:
+            ValueError: it wrote none of it.
+        """
+        import pyarrow as pa
+
+        try:
+            with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
+                table = reader.read_all()
+            table.validate(full=True)
+            told = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+            types, versions = json.loads(told["types"]), json.loads(told["versions"])
+            columns = [RowSetColumn(name, str(kind)) for name, kind in zip(table.column_names, types, strict=True)]
+            return ArrowRows(columns, int(told["count"]), versions, table.replace_schema_metadata(None))
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise ValueError(str(error)) from error
+
+    @staticmethod
+    def together(parts: Sequence[ArrowRows], limit: int | None) -> ArrowRows:
+        """Return rows with the same columns one part after the other, at most so many."""
+        import pyarrow as pa
+
+        columns = parts[0].columns if parts else ()
+        table = pa.concat_tables([part._table for part in parts]) if parts else pa.table({})
+        return ArrowRows(columns, sum(part.count for part in parts), {}, table.slice(0, limit))
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[list[Row]]:
+        """Yield the rows in batches; there is no statement to run."""
+        for batch in self._table.to_batches(max_chunksize=BATCH_ROWS_MAX):
+            yield list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+    def arrow(self, sql: str, parameters: Sequence[object], batch_rows: int) -> Iterator[ArrowBatch]:
+        """Yield the rows in batches of Arrow; there is no statement to run."""
+        return iter(cast("list[ArrowBatch]", self._table.to_batches(max_chunksize=batch_rows)))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def __repr__(self) -> str:
+        return f"<ArrowRows {len(self):,} rows, {len(self.columns)} columns>"
+
+
+def cell_stream(cells: CellSet) -> CellStream:
+    """Return an answer that is there as a whole in batches."""
+    return CellStream(
+        cells.cube,
+        cells.columns,
+        table_batches(cast("ArrowTable", to_table(cells))),
+        lambda: None,
+        grouped=True,
+        versions=cells.versions,
+        partial=cells.partial,
+        missing=cells.missing,
+        elapsed_ms=cells.elapsed_ms,
+    )
 
 
 def _schema(columns: Sequence[CellColumn]) -> pa.Schema:

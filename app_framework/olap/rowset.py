@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app_framework.database.pool import Ticket
 from app_framework.database.rows import ArrowBatch, Row
-from app_framework.database.stream import RowStream
 from app_framework.olap.cellset import csv_text, value_text, with_utc
 
 if TYPE_CHECKING:
@@ -33,6 +32,19 @@ class RowSetColumn:
         return {"name": self.name, "type": self.type}
 
 
+class RowSource(Protocol):
+    """Where rows come from: a stream of a database, or what other nodes sent."""
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[list[Row]]:
+        """Yield the rows of a statement in batches."""
+
+    def arrow(self, sql: str, parameters: Sequence[object], batch_rows: int) -> Iterator[ArrowBatch]:
+        """Yield them in batches of Arrow."""
+
+    def close(self) -> None:
+        """Let go of those that were not read."""
+
+
 class RowSet:
     """The answer to a `Drillthrough`: iterate over its rows, once; leave it as a context manager or with `close`.
 
@@ -52,7 +64,7 @@ class RowSet:
         *,
         count: int,
         versions: Mapping[str, int],
-        stream: RowStream,
+        stream: RowSource,
         statement: Statement,
     ) -> None:
         self.cube = cube

@@ -1,0 +1,457 @@
+"""The data cubes of a query cube as they come, commit, fall silent and leave.
+
+Everything is told to pure functions, `liveness.step`, `Topology.joined` and `standing.who_must_answer`; what follows
+from it is done here. A question takes a `View` and keeps it, whatever happens meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app_framework.database.errors import ModelError
+from app_framework.database.listening import CommitFeed, CommitNews
+from app_framework.distribution.discovering import Discoverer
+from app_framework.distribution.errors import InvalidContributionError, StaleDeltaError
+from app_framework.distribution.liveness import (
+    Discovered,
+    Event,
+    Fetch,
+    FetchFailed,
+    Heard,
+    Lose,
+    Peer,
+    Refused,
+    Retry,
+    Tick,
+    Unreachable,
+    step,
+)
+from app_framework.distribution.news import News
+from app_framework.distribution.refusals import Refusal
+from app_framework.distribution.standing import CubeRecord, StandingRecord, write_standing
+from app_framework.distribution.standing_watch import StandingWatch
+from app_framework.distribution.subjects import Places
+from app_framework.distribution.topology import Topology
+from app_framework.distribution.view import View, distributing_levels
+from app_framework.errors import FrameworkError, UserError
+from app_framework.messaging.errors import MessengerError
+from app_framework.olap.member import member_json
+
+if TYPE_CHECKING:
+    from app_framework.cluster.store import ConsensusStore
+    from app_framework.distribution.contribution import Contribution, DataCubeId
+    from app_framework.distribution.limits import DistributionLimits
+    from app_framework.distribution.publishing import Published
+    from app_framework.distribution.routing import Members
+    from app_framework.distribution.world import World
+    from app_framework.messaging import Messenger
+    from app_framework.messaging.bus import Message, Subscription
+
+_logger = logging.getLogger(__name__)
+TICKS_EACH = 4
+"""So many times within the time of suspicion it is looked who fell silent."""
+
+MakeWorld = Callable[[Topology], "World"]
+
+
+class Roster:
+    """See above.
+
+    Args:
+        query_cube: its name.
+        node: the name of this node.
+        topology: that of the query cube before the first data cube.
+        places: of the cluster.
+        messenger: reaches data cubes.
+        store: where it stands who has to answer.
+        limits: the bounds.
+        make_world: makes the world of a topology.
+
+    Attributes:
+        view: what a question that begins now sees.
+        peers: what is known of each data cube, by id.
+        ids: node and name of those that were heard, by id.
+        loads: how many questions each has open.
+        feed: tells of every version that is let in.
+    """
+
+    def __init__(
+        self,
+        query_cube: str,
+        node: str,
+        topology: Topology,
+        *,
+        places: Places,
+        messenger: Messenger,
+        store: ConsensusStore,
+        limits: DistributionLimits,
+        make_world: MakeWorld,
+    ) -> None:
+        self.peers: dict[str, Peer] = {}
+        self.ids: dict[str, DataCubeId] = {}
+        self.loads: dict[str, int] = {}
+        self.feed = CommitFeed()
+        self._query_cube = query_cube
+        self._places = places
+        self._messenger = messenger
+        self._store = store
+        self._limits = limits
+        self._make_world = make_world
+        self.view = View(0, topology, make_world(topology))
+        self._discoverer = Discoverer(f"{query_cube}@{node}", places, messenger, limits)
+        self._standing = StandingWatch(store, places, query_cube, topology.gate.applications, self._stands)
+        self._reading: dict[int, int] = {}
+        self._worlds: list[tuple[int, World]] = []
+        self._lost: dict[str, set[asyncio.Future[None]]] = {}
+        self._turned = asyncio.Event()
+        self._accepting = asyncio.Lock()
+        self._discovering = asyncio.Semaphore(limits.discovery_concurrency)
+        self._news: Subscription | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Read who has to answer, listen, and ask who is there.
+
+        Raises:
+            ServiceUnavailableError: who has to answer cannot be read now.
+        """
+        await self._standing.read()
+        self._news = await self._messenger.subscribe(self._places.news, self._hear)
+        self._begin(self._standing.follow(), "standing")
+        self._begin(self._tick(), "liveness")
+        await self._messenger.publish(self._places.who)
+
+    async def close(self) -> None:
+        """Stop; questions that run fail."""
+        tasks, self._tasks = tuple(self._tasks), set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._news is not None:
+            await self._news.unsubscribe()
+        for peer in tuple(self.peers):
+            self._lose(peer)
+        self.feed.close()
+        for _, world in self._worlds:
+            world.close()
+        self.view.world.close()
+
+    # -- for questions -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[View]:
+        """Give a question what it sees until it ends."""
+        view = self.view
+        self._reading[view.serial] = self._reading.get(view.serial, 0) + 1
+        try:
+            yield view
+        finally:
+            self._reading[view.serial] -= 1
+            if not self._reading[view.serial]:
+                del self._reading[view.serial]
+                self._close_worlds()
+                self._turn()
+
+    @property
+    def usable(self) -> frozenset[str]:
+        """The data cubes that can be asked now."""
+        return frozenset(id_ for id_, peer in self.peers.items() if peer.phase == "active")
+
+    @contextmanager
+    def asking(self, data_cube: str) -> Iterator[asyncio.Future[None]]:
+        """Count a question to a data cube, and give what is done when nothing is expected of it any more."""
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lost.setdefault(data_cube, set()).add(lost)
+        self.loads[data_cube] = self.loads.get(data_cube, 0) + 1
+        try:
+            yield lost
+        finally:
+            self.loads[data_cube] -= 1
+            self._lost[data_cube].discard(lost)
+            lost.cancel()
+
+    def unreachable(self, data_cube: str) -> None:
+        """Take note that a question did not reach a data cube."""
+        self._happened(data_cube, Unreachable())
+
+    async def later_than(self, view: View, timeout_s: float) -> bool:
+        """Wait until something changed since a view; return whether it did in time."""
+        return await self._until(lambda: self.view.serial > view.serial, timeout_s)
+
+    async def members_on(self, data_cube: str, branch: str, version: int) -> dict[str, Members]:
+        """Return the distributing members of a data cube in a version, or on a branch."""
+        published = self.view.published[data_cube]
+        return await self._discoverer.distributing(
+            published.contribution, self._distributing(published.contribution), branch, version
+        )
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    async def _hear(self, message: Message) -> None:
+        try:
+            news = News.parse(message.data)
+        except InvalidContributionError as error:
+            _logger.warning("%s", error)
+            return
+        if news.application not in self.view.topology.gate.applications:
+            return
+        id_ = str(news.id)
+        known = self.view.published.get(id_)
+        if not news.takes_part:
+            if known is None or known.turn <= news.turn:
+                self._leave(news.id)
+                self._begin(self._standing.forget(news.node, news.cube, news.turn), "leaving")
+            return
+        if _is_over(self._standing.cubes.get(id_), news.turn):
+            return  # a word from before it left
+        self.ids[id_] = news.id
+        self._happened(id_, Heard(news.stamp))
+        peer = self.peers[id_]
+        if news.trouble and peer.refused != news.trouble:
+            self.peers[id_] = replace(peer, refused=news.trouble)
+
+    def _stands(self, standing: Mapping[str, StandingRecord], cubes: Mapping[str, CubeRecord]) -> None:
+        """Take note of who has to answer, and of who left, as it was decided."""
+        for id_, published in tuple(self.view.published.items()):
+            if _is_over(cubes.get(id_), published.turn):
+                self._leave(published.contribution.id)
+        for id_ in standing:
+            self.peers.setdefault(id_, Peer())
+        gone = [id_ for id_, peer in self.peers.items() if peer.phase == "required" and id_ not in standing]
+        for id_ in gone:
+            del self.peers[id_]
+        if dict(standing) != dict(self.view.standing):
+            self._show(standing=dict(standing))
+
+    def _leave(self, data_cube: DataCubeId) -> None:
+        id_ = str(data_cube)
+        self._lose(id_)
+        self.peers.pop(id_, None)
+        published = {name: each for name, each in self.view.published.items() if name != id_}
+        standing = {name: each for name, each in self.view.standing.items() if name != id_}
+        if id_ in self.view.published or id_ in self.view.standing:
+            self._show(topology=self.view.topology.left(data_cube), published=published, standing=standing)
+            self._tell({self._branch(name) for name in ("master", *self.view.topology.branches)})
+            _logger.info("data cube '%s' has left query cube %r", id_, self._query_cube)
+        for other in tuple(self.peers):
+            self._happened(other, Retry())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.suspect_s / TICKS_EACH)
+            for id_ in tuple(self.peers):
+                self._happened(id_, Tick(self._limits.suspect_s))
+
+    def _happened(self, id_: str, event: Event) -> None:
+        before = self.peers.get(id_) or Peer()
+        after, effects = step(before, event, asyncio.get_running_loop().time())
+        self.peers[id_] = after
+        for effect in effects:
+            if isinstance(effect, Lose):
+                _logger.warning("data cube '%s' does not answer query cube %r", id_, self._query_cube)
+                self._lose(id_)
+            elif isinstance(effect, Fetch):
+                self._begin(self._fetch(id_, effect), f"discovery of '{id_}'")
+        if after.phase != before.phase:
+            self._turn()
+
+    def _lose(self, id_: str) -> None:
+        for lost in self._lost.get(id_, ()):
+            if not lost.done():
+                lost.set_result(None)
+
+    # -- what is brought ---------------------------------------------------------------------------------------------
+
+    async def _fetch(self, id_: str, fetch: Fetch) -> None:
+        known = self.view.published.get(id_)
+        try:
+            if known is not None and (known.stamp.incarnation, known.state) == (
+                fetch.stamp.incarnation,
+                fetch.stamp.state,
+            ):
+                # Only rows changed: nothing has to be fetched to know what the data cube holds.
+                whole = known.contribution
+                published = replace(known, contribution=whole.having(whole.members, fetch.stamp.version))
+            else:
+                async with self._discovering:
+                    published = await self._fetched(id_, known, fetch)
+            await self._accept(id_, published)
+        except (UserError, FrameworkError) as error:
+            _logger.warning("what data cube '%s' holds could not be fetched: %s", id_, error)
+            self._happened(id_, FetchFailed())
+
+    async def _fetched(self, id_: str, known: Published | None, fetch: Fetch) -> Published:
+        base = known.contribution if known is not None and fetch.since is not None else None
+        try:
+            return await self._discoverer.contribution(self.ids[id_], base)
+        except StaleDeltaError:
+            return await self._discoverer.contribution(self.ids[id_], None)
+
+    async def _accept(self, id_: str, published: Published) -> None:
+        """Let a contribution in, or refuse it; where it has to answer it is written down before it does."""
+        async with self._accepting:
+            contribution = published.contribution
+            topology = self.view.topology.joined(contribution)
+            if isinstance(topology, Refusal):
+                self._refuse(id_, published, str(topology))
+                return
+            known = self.view.published.get(id_)
+            world = self.view.world
+            if topology.outlines != self.view.topology.outlines or _shown(topology) != _shown(self.view.topology):
+                try:
+                    world = self._make_world(topology)
+                except ModelError as error:
+                    self._refuse(id_, published, str(error))
+                    return
+            levels = distributing_levels(
+                topology.applications[contribution.application],
+                topology.gate.applications[contribution.application],
+            )
+            beside = await self._beside(published, [level.name for level in levels])
+            record = self._record(published, {level.name: level.label for level in levels})
+            if self._is_news(known, published):
+                await write_standing(self._store, self._places, self._query_cube, record)
+            if id_ not in self.peers or _is_over(self._standing.cubes.get(id_), published.turn):
+                if world is not self.view.world:
+                    world.close()
+                return  # it left meanwhile
+            self._show(
+                topology=topology,
+                world=world,
+                published={**self.view.published, id_: published},
+                standing={**self.view.standing, id_: record},
+                beside=beside,
+            )
+        self._happened(id_, Discovered(published.stamp))
+        self._tell(self._changed(known, published))
+        if known is None or known.masks_version != published.masks_version:
+            self._begin(self._acknowledge(published), f"masks of '{id_}'")
+
+    def _refuse(self, id_: str, published: Published, reason: str) -> None:
+        if self.peers.get(id_, Peer()).refused != reason:
+            _logger.error("%s", reason)
+        self._happened(id_, Refused(published.stamp, reason))
+        self._begin(self._tell_refusal(published.contribution, reason), f"refusal of '{id_}'")
+
+    async def _beside(self, published: Published, levels: list[str]) -> dict[tuple[str, str], Mapping[str, Members]]:
+        """Return what data cubes hold on branches; of those that changed it is asked."""
+        id_, contribution = str(published.contribution.id), published.contribution
+        before = self.view.published.get(id_)
+        kept = {key: members for key, members in self.view.beside.items() if key[0] != id_}
+        for branch, version in contribution.branches.items() if levels else ():
+            same = before is not None and before.contribution.branches.get(branch) == version
+            known = self.view.beside.get((id_, branch)) if same else None
+            kept[id_, branch] = known or await self._discoverer.distributing(contribution, levels, branch, version)
+        return kept
+
+    def _distributing(self, contribution: Contribution) -> list[str]:
+        return list(self.view.topology.applications[contribution.application].levels)
+
+    def _record(self, published: Published, labels: Mapping[str, str]) -> StandingRecord:
+        contribution = published.contribution
+        return StandingRecord(
+            contribution.id.node,
+            contribution.id.cube,
+            contribution.application,
+            published.turn,
+            contribution.incarnation,
+            contribution.version,
+            {level: tuple(sorted(map(member_json, contribution.held(level)), key=repr)) for level in labels},
+            dict(labels),
+        )
+
+    def _is_news(self, known: Published | None, published: Published) -> bool:
+        """Return whether what stands written of a data cube has to be written anew."""
+        if known is None or known.turn != published.turn or str(published.contribution.id) not in self.view.standing:
+            return True
+        return known.state != published.state
+
+    # -- what follows ------------------------------------------------------------------------------------------------
+
+    def _show(self, **changes: Any) -> None:
+        before = self.view
+        self.view = replace(before, serial=before.serial + 1, **changes)
+        if self.view.world is not before.world:
+            self._worlds.append((before.serial, before.world))
+            self._close_worlds()
+        self._turn()
+
+    def _close_worlds(self) -> None:
+        """Let go of the worlds that no question sees any more."""
+        oldest = min(self._reading, default=self.view.serial)
+        for serial, world in tuple(self._worlds):
+            if serial < oldest:
+                self._worlds.remove((serial, world))
+                world.close()
+
+    def _turn(self) -> None:
+        self._turned.set()
+        self._turned = asyncio.Event()
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    await self._turned.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _changed(self, known: Published | None, published: Published) -> set[CommitNews]:
+        after = published.contribution
+        before = known.contribution if known is not None else None
+        names = {name for name, version in after.branches.items() if not before or before.branches.get(name) != version}
+        if before is None or before.version != after.version:
+            names |= {"master", *self.view.topology.branches}
+        return {self._branch(name) for name in names}
+
+    def _branch(self, name: str) -> CommitNews:
+        versions = [self.view.version_of(id_, name) for id_ in self.view.published]
+        return CommitNews(name, max(versions, default=0), None)
+
+    def _tell(self, news: set[CommitNews]) -> None:
+        self.feed.tell(news)
+
+    async def _acknowledge(self, published: Published) -> None:
+        """Say that masks are known once every question that did not know them has ended."""
+        serial = self.view.serial
+        await self._until(lambda: min(self._reading, default=serial) >= serial, None)
+        await self._discoverer.tell(published.contribution.id, {"masks_version": published.masks_version})
+
+    async def _tell_refusal(self, contribution: Contribution, reason: str) -> None:
+        await self._discoverer.tell(contribution.id, {"refused": reason})
+
+    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"{what} for query cube {self._query_cube!r}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, MessengerError):
+            _logger.error("%s ended", task.get_name(), exc_info=error)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Roster of {self._query_cube!r}: {', '.join(f'{id_} {peer.phase}' for id_, peer in self.peers.items())}>"
+        )
+
+
+def _is_over(record: CubeRecord | None, turn: int) -> bool:
+    """Return whether a data cube has left since a turn."""
+    if record is None or record.turn < turn:
+        return False
+    return record.turn > turn or record.state != "joined"
+
+
+def _shown(topology: Topology) -> list[str]:
+    """Return what stands for what people see of a topology, which equal outlines may tell differently."""
+    return [outline.digest for outline in topology.outlines.values()]
