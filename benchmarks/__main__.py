@@ -20,6 +20,7 @@ from benchmarks.configuration import large_configuration
 from benchmarks.covered import kept_aggregates
 from benchmarks.cube import cube_queries
 from benchmarks.cubejs import cubejs
+from benchmarks.distribution import two_nodes
 from benchmarks.distribution_merging import merges
 from benchmarks.distribution_streams import large_partials
 from benchmarks.facts import ROWS, Ground
@@ -84,6 +85,7 @@ ENGINE_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {
 }
 
 DISTRIBUTION: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Case]]]] = {
+    "distributed": two_nodes,
     "merges": merges,
     "partials": large_partials,
 }

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from app_framework.database import Database
 from app_framework.olap import CellSet, Cube, CubeQuery
-from app_framework.olap.cellset import same_value
 from app_framework.olap.partial import (
     ApplicationPart,
     CellMerger,
@@ -24,6 +23,7 @@ from app_framework.olap.partial import (
 )
 from app_framework.olap.plan import plan_query
 from benchmarks.comparison import Case, Side, Target
+from benchmarks.distribution import compare
 from benchmarks.facts import CUSTOMERS, Ground
 from benchmarks.messaging import LoopThread
 
@@ -102,7 +102,7 @@ def merges(ground: Ground) -> Iterator[Sequence[Case]]:
             loop.run(_gathered(merger, ground.cube, ground.database, question)) for question in (SUMS, DISTINCT)
         )
         for merging in (sums, distinct):
-            _compare(loop.run(merging.cells()), ground.cube.query_sync(merging.query))
+            compare("merged parts", loop.run(merging.cells()), ground.cube.query_sync(merging.query))
         yield [
             Case(
                 "merge",
@@ -135,14 +135,3 @@ async def _gathered(merger: CellMerger, cube: Cube, database: Database, question
         chunks.append(list((await answerer.answer(asked)).chunks()))
     query = CubeQuery(**question)  # type: ignore[arg-type]
     return Merging(merger, query, split(plan_query(cube.model, query)), chunks)
-
-
-def _compare(merged: CellSet, whole: CellSet) -> None:
-    """Refuse to measure what is wrong.
-
-    Raises:
-        RuntimeError: the answers differ.
-    """
-    pairs = zip(merged.rows, whole.rows, strict=True)
-    if not all(same_value(a, b) for row, other in pairs for a, b in zip(row, other, strict=True)):
-        raise RuntimeError(f"merged: {merged}\nwhole: {whole}")

@@ -1,4 +1,4 @@
-"""Large partial answers: through our messenger, which sends them beside NATS, against the same bytes over bare TCP."""
+"""Large partial answers, as a query cube fetches them from a data cube, against the same bytes over bare TCP."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
+from app_framework.distribution.delivery import unpack
 from app_framework.messaging.messenger import Messenger
 from benchmarks.comparison import Case, Side, Target
 from benchmarks.facts import Ground
@@ -20,6 +21,7 @@ BLOCKS = {1: 10, 8: 4, 32: 2}
 
 TIMEOUT_S = 30.0
 READ_BYTES = 1 << 18
+BYTES_MAX = 1 << 30
 
 Received = Callable[[], Awaitable[int]]
 
@@ -36,7 +38,7 @@ def large_partials(ground: Ground) -> Iterator[Sequence[Case]]:
         cases = [
             Case(
                 f"partial-{size}",
-                f"A partial answer of {size} MB through the messenger, between two processes",
+                f"A partial answer of {size} MB from one process to another",
                 _side(loop, partial(_ours, messenger, size), block),
                 {"bare asyncio TCP, the same bytes": _side(loop, partial(_bare, port, size), block)},
                 Target(2.0),
@@ -50,8 +52,9 @@ def large_partials(ground: Ground) -> Iterator[Sequence[Case]]:
 
 
 async def _ours(messenger: Messenger, megabytes: int) -> int:
-    async with contextlib.aclosing(messenger.stream(OURS, b"%d" % megabytes, timeout_s=TIMEOUT_S)) as chunks:
-        return len(b"".join([chunk async for chunk in chunks]))
+    reply = await messenger.request(OURS, b"%d" % megabytes, timeout_s=TIMEOUT_S)
+    pieces = await unpack(messenger, reply.data, node="streaming", timeout_s=TIMEOUT_S, bytes_max=BYTES_MAX)
+    return len(b"".join(pieces))
 
 
 async def _bare(port: int, megabytes: int) -> int:

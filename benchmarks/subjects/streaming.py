@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import pyarrow as pa
 
+from app_framework.distribution.delivery import pack
 from app_framework.messaging.messenger import Call
 from app_framework.olap.partial import PartialAnswer
 from benchmarks.messaging import connect, read_connection, say_ready
@@ -33,21 +34,19 @@ def partial(megabytes: int) -> Sequence[bytes]:
 async def main() -> None:
     """Answer until the standard input ends; the port of the bare connection stands beside the word that it is ready."""
     messenger = await connect(read_connection(), "streaming", direct=True)
-    await messenger.serve(OURS, stream, direct=True)
+
+    async def answer(call: Call) -> bytes:
+        return await pack(messenger, partial(int(call.data)))
+
+    await messenger.serve(OURS, answer)
     await messenger.flush()
     server = await asyncio.start_server(send, HOST)
     say_ready(str(server.sockets[0].getsockname()[1]))
     await asyncio.to_thread(sys.stdin.read)
 
 
-async def stream(call: Call) -> AsyncIterator[bytes]:
-    """Answer a number of megabytes through the messenger."""
-    for chunk in partial(int(call.data)):
-        yield chunk
-
-
 async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the same over a connection that ends with the answer."""
+    """Answer a number of megabytes over a connection that ends with the answer."""
     for chunk in partial(int(await reader.readline())):
         writer.write(chunk)
         await writer.drain()
