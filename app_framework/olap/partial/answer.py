@@ -21,6 +21,8 @@ HEADER_BYTES_MAX = 16 * 1024 * 1024
 ALIGNMENT_BYTES = 64
 _LENGTH = struct.Struct("<I")
 Chunk = bytes
+Table = pa.Table
+"""What a frame's cells travel as, for those who pass them on and do not look into them."""
 
 
 class PartialAnswerError(FrameworkError):

@@ -82,7 +82,10 @@ def wire_of(measure: AggregateMeasure) -> Wire | None:
     parts = merging_parts(measure) or _shipped(measure)
     if parts is None:
         return None
-    return Wire(tuple(_wire(part, measure) for part in parts.each), parts.answer)
+    # What is kept so that rows can be taken off again need not travel; the parts that an answer reads stand first.
+    beside = {part.beside for part in parts.each}
+    sent = [part for i, part in enumerate(parts.each) if f"{{{i}}}" in parts.answer or part.sql in beside]
+    return Wire(tuple(_wire(part, measure) for part in sent), parts.answer)
 
 
 def column_name(context: int, part: int, measure: str) -> str:
