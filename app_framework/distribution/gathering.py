@@ -18,11 +18,9 @@ from app_framework.olap.partial.projection import Knowledge, Replication, projec
 from app_framework.olap.partial.question import PartialFrame, PartialQuestion, Restriction
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from app_framework.distribution.roster import Roster
     from app_framework.olap.dimension import Hierarchy
-    from app_framework.olap.partial.answer import PartialAnswer
+    from app_framework.olap.partial.answer import PartialAnswer, Table
     from app_framework.olap.partial.splitting import Split
     from app_framework.olap.query import CubeQuery
 
@@ -202,7 +200,7 @@ class _Gathering:
         self._query = query
         self._deadline_s = deadline_s
         self._gathered = Gathered()
-        self._tables: dict[tuple[str, int], list[pa.Table]] = {}
+        self._tables: dict[tuple[str, int], list[Table]] = {}
         self._failed: set[str] = set()
         self._running: dict[asyncio.Task[PartialAnswer], tuple[Plan, str, list[Share]]] = {}
         self._lacking: dict[str, Lacking] = {}

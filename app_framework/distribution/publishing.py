@@ -22,14 +22,12 @@ from app_framework.distribution.outline import HierarchyOutline, Outline
 from app_framework.distribution.reading import Reader
 from app_framework.olap.errors import TooLargeError
 from app_framework.olap.member import parse_member
-from app_framework.olap.partial.answer import PartialAnswer
+from app_framework.olap.partial.answer import PartialAnswer, Table
 from app_framework.olap.partial.answering import PartialAnswerer
 from app_framework.olap.partial.paths import PathLevel, Paths, PathsDelta, WrongPathsError
 from app_framework.olap.partial.question import PartialFrame, PartialQuestion
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from app_framework.database import Database
     from app_framework.olap.model import CubeModel
 
@@ -252,7 +250,7 @@ def path_levels(hierarchy: HierarchyOutline) -> tuple[PathLevel, ...]:
     )
 
 
-def _named_tables(header: Reader, answer: PartialAnswer) -> Iterator[tuple[str, str, pa.Table]]:
+def _named_tables(header: Reader, answer: PartialAnswer) -> Iterator[tuple[str, str, Table]]:
     named = header.document.get("tables")
     if not isinstance(named, list) or len(named) != len(answer.tables):
         raise InvalidContributionError("its tables are not those that it names")
@@ -263,11 +261,11 @@ def _named_tables(header: Reader, answer: PartialAnswer) -> Iterator[tuple[str, 
 
 
 def _members(
-    contribution: Contribution, base: Mapping[str, Paths], tables: Iterable[tuple[str, str, pa.Table]]
+    contribution: Contribution, base: Mapping[str, Paths], tables: Iterable[tuple[str, str, Table]]
 ) -> dict[str, Paths]:
     levels = {each.full_name: path_levels(each) for each in contribution.outline.hierarchies}
     members = {name: base[name] if name in base else Paths.read(each, ()) for name, each in levels.items()}
-    left: dict[str, pa.Table] = {}
+    left: dict[str, Table] = {}
     for name, part, table in tables:
         if name not in levels:
             raise InvalidContributionError(f"it has members of a hierarchy {name!r}, which it does not have")

@@ -176,6 +176,8 @@ class Roster:
             self.loads[data_cube] -= 1
             self._lost[data_cube].discard(lost)
             lost.cancel()
+            if not self._lost[data_cube]:
+                del self._lost[data_cube], self.loads[data_cube]
 
     def unreachable(self, data_cube: str) -> None:
         """Take note that a question did not reach a data cube."""
@@ -234,10 +236,12 @@ class Roster:
         id_ = str(data_cube)
         self._lose(id_)
         self.peers.pop(id_, None)
+        self.ids.pop(id_, None)
         published = {name: each for name, each in self.view.published.items() if name != id_}
         standing = {name: each for name, each in self.view.standing.items() if name != id_}
         if id_ in self.view.published or id_ in self.view.standing:
-            self._show(topology=self.view.topology.left(data_cube), published=published, standing=standing)
+            topology = self.view.topology.left(data_cube)
+            self._show(topology=topology, world=self._world_of(topology), published=published, standing=standing)
             self._tell({self._branch(name) for name in ("master", *self.view.topology.branches)})
             _logger.info("data cube '%s' has left query cube %r", id_, self._query_cube)
         for other in tuple(self.peers):
@@ -303,13 +307,11 @@ class Roster:
                 self._refuse(id_, published, str(topology))
                 return
             known = self.view.published.get(id_)
-            world = self.view.world
-            if topology.outlines != self.view.topology.outlines or _shown(topology) != _shown(self.view.topology):
-                try:
-                    world = self._make_world(topology)
-                except ModelError as error:
-                    self._refuse(id_, published, str(error))
-                    return
+            try:
+                world = self._world_of(topology)
+            except ModelError as error:
+                self._refuse(id_, published, str(error))
+                return
             levels = distributing_levels(
                 topology.applications[contribution.application],
                 topology.gate.applications[contribution.application],
@@ -382,6 +384,13 @@ class Roster:
             self._worlds.append((before.serial, before.world))
             self._close_worlds()
         self._turn()
+
+    def _world_of(self, topology: Topology) -> World:
+        """Return the world as it is, or another one where something else can be asked."""
+        before = self.view.topology
+        if topology.outlines == before.outlines and _shown(topology) == _shown(before):
+            return self.view.world
+        return self._make_world(topology)
 
     def _close_worlds(self) -> None:
         """Let go of the worlds that no question sees any more."""
