@@ -21,7 +21,6 @@ from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.row_gathering import RowGatherer
 from app_framework.distribution.view import View, missing_of, missing_record
 from app_framework.errors import near_matches
-from app_framework.olap.discovery import describe_model
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -131,7 +130,7 @@ class Answering:
 
     def discovery(self) -> dict[str, object]:
         """Describe what can be asked."""
-        return {**describe_model(self._roster.view.world.model), "model": self.fingerprint}
+        return {**self._roster.view.world.discovery(), "model": self.fingerprint}
 
     async def cells(self, query: CubeQuery, *, arrow: bool = False) -> CellSet:
         """Answer a question."""

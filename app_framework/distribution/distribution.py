@@ -147,9 +147,7 @@ class Distribution(CubeSource):
     def about(self, cube: str) -> Mapping[str, object]:
         """Return what a data cube is beside a cube."""
         found = self._data_cubes.get(cube)
-        if found is None:
-            return {}
-        return {"kind": DATA_CUBE, "application": found.application, "state": found.state}
+        return {"kind": DATA_CUBE, "application": found.application, "state": found.state} if found else {}
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -215,7 +213,7 @@ class Distribution(CubeSource):
         Raises:
             ConsensusError: it could not be read or written.
         """
-        for cluster in {cube.cluster for cube in (*self._data_cubes.values(), *self._query_cubes.values())}:
+        for cluster in {self.cube(name).cluster for name in self}:
             places = Places(cluster)
             records = cubes_of(await self._store.entries(places.cubes), places)
             nodes = {record.node for record in records.values() if record.state == "joined"}
@@ -258,10 +256,9 @@ class Distribution(CubeSource):
     # -- beneath -----------------------------------------------------------------------------------------------------
 
     async def _open(self, name: str) -> None:
-        declared: DataCubeDefinition | QueryCubeDefinition
-        declared = self._declared.get(name) or self._query_cubes_declared[name]
         cube = self.cube(name)
-        cube.cluster = declared.cluster or self._cluster or ""
+        named = self._declared[name].cluster if name in self._declared else self._query_cubes_declared[name].cluster
+        cube.cluster = named or self._cluster or ""
         self._troubles.pop(name, None)
         try:
             await cube.open()

@@ -184,7 +184,7 @@ class QueryCube:
     @property
     def fingerprint(self) -> str:
         """What stands for the model: the same as long as the same data gives the same answers."""
-        return self._started.fingerprint
+        return self.state if self._answering is None else self._answering.fingerprint
 
     def versions(self, query: CubeQuery | None = None) -> Mapping[str, int]:
         """Return the data version of each node that a question would be answered from now.
@@ -274,8 +274,11 @@ class QueryCube:
         return await self._started.members(level, prefix=prefix, limit=limit, branch=branch, version=version)
 
     def discovery(self) -> dict[str, object]:
-        """Describe dimensions, hierarchies, levels and measures, and who answers for them."""
-        return {**self._started.discovery(), "distribution": self.describe()}
+        """Describe dimensions, hierarchies, levels and measures, none while it is stopped, and who answers for them."""
+        about = {"name": self.name, "caption": self.name, "description": None, "schema": None, "base": None}
+        nothing: dict[str, object] = {**about, "model": self.fingerprint, "dimensions": [], "measures": []}
+        known = nothing if self._answering is None else self._answering.discovery()
+        return {**known, **self.describe()}
 
     def describe(self) -> dict[str, object]:
         """Describe applications with their distributing levels, and the data cubes with what is known of them."""

@@ -60,7 +60,7 @@ def test_a_data_cube_is_a_cube_of_this_node(tmp_path: Path) -> None:
 
 def test_a_query_cube_is_not_called_like_a_cube(tmp_path: Path) -> None:
     assert told(tmp_path, "  query-cubes: {sales: {applications: {app: {}}}}\n") == [
-        "application.yml:2:34: there is a query cube called 'sales'"
+        "application.yml:2:36: there is a query cube called 'sales'"
     ]
 
 

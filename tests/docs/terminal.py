@@ -24,7 +24,7 @@ READ_AGAIN_S = 0.25
 END = "=== the command has ended ==="
 
 _NODE = re.compile(r"(?:\w+=\S* )*af (?P<kind>run|node start|witness)\b(?!.*--help)")
-_READS = re.compile(r".*\baf (cluster status|shell)\b|curl (?!.*( -X | -d | --json ))", re.DOTALL)
+_READS = re.compile(r".*\baf (cluster status|shell|query)\b|curl (?!.*( -X | -d | --json ))", re.DOTALL)
 _KILLS = re.compile(r"\bkill -(9|KILL)\b")
 _ADDRESS = "http://"
 

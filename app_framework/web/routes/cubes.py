@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from app_framework.database.branches import MASTER
-from app_framework.errors import ServiceUnavailableError
+from app_framework.errors import ServiceUnavailableError, UserError
 from app_framework.olap import CellSet, CellStream, CubeQuery, Manager, RowSet, arrow
 from app_framework.web.answer_cache import Answer, AnswerCache
 from app_framework.web.autowired import Autowired, Resolver
@@ -101,10 +101,10 @@ async def list_members(
 ) -> Response:
     """The members of a level, in order."""
     asked = manager.cube(cube)
-    state = CubeQuery(measures=("-",), branch=branch, version=version)
+    state = None if branch == MASTER and version is None else CubeQuery(measures=("-",), branch=branch, version=version)
     try:
         tag = tag_of(asked.fingerprint, asked.versions(state), level, prefix, limit, branch)
-    except ServiceUnavailableError:  # of data that other nodes have; their members may be known
+    except (ServiceUnavailableError, UserError):  # of data of other nodes, whose members may be known
         tag = ""
     # A version that is gone is refused, although whoever asks may still hold its members.
     if tag and version is None and holds(request, tag):

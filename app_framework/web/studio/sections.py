@@ -86,13 +86,32 @@ def _discovery_url(cube: str) -> str:
 def _cube_item(name: str, cube: Mapping[str, Any], base_url: str, url: str) -> StudioItem:
     dimensions = [_dimension(dimension) for dimension in cube.get("dimensions", ())]
     measures = [str(measure["name"]) for measure in cube.get("measures", ())]
+    others = list(_data_cubes(cube))
+    counts = f"{_count(len(dimensions), 'dimension')} · {_count(len(measures), 'measure')}"
     return StudioItem(
         name=name,
         url=url,
-        text=f"{_count(len(dimensions), 'dimension')} · {_count(len(measures), 'measure')}",
-        parts={"Dimensions": dimensions, "Measures": measures},
+        text=" · ".join([counts, *_part(cube)]),
+        parts={"Dimensions": dimensions, "Measures": measures, **({"Data cubes": others} if others else {})},
         example=_example(name, list(_levels(cube)), measures, base_url),
     )
+
+
+def _part(cube: Mapping[str, Any]) -> Iterator[str]:
+    """``data cube of flights, joined``: which part it has in distributed cubes."""
+    if cube.get("kind") == "data cube":
+        yield f"data cube of {cube['application']}, {cube['state']}"
+    elif cube.get("kind") == "query cube":
+        yield f"query cube of {', '.join(str(each['name']) for each in cube['applications'])}, {cube['state']}"
+
+
+def _data_cubes(cube: Mapping[str, Any]) -> Iterator[str]:
+    """``node1/flights: active, version 7``: what a query cube knows of each."""
+    for application in cube.get("applications", ()):
+        for each in application["data_cubes"]:
+            version = f", version {each['version']}" if each.get("version") is not None else ""
+            refused = f", {each['refused']}" if each.get("refused") else ""
+            yield f"{each['node']}/{each['cube']}: {each['state']}{version}{refused}"
 
 
 def _dimension(dimension: Mapping[str, Any]) -> str:
