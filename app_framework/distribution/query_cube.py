@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from app_framework.database.branches import MASTER
 from app_framework.distribution.acknowledging import QueryCubeRecord
+from app_framework.distribution.contribution import DataCubeId
 from app_framework.distribution.errors import DistributionStoppedError
 from app_framework.distribution.limits import DistributionLimits
 from app_framework.distribution.standing import exchange
@@ -370,17 +371,18 @@ class QueryCube:
         assert self._roster is not None
         view, peer = self._roster.view, self._roster.peers.get(id_)
         published, record = view.published.get(id_), view.standing.get(id_)
-        known = published.contribution.id if published else self._roster.ids.get(id_)
-        node, cube = (known.node, known.cube) if known else (record.node, record.cube) if record else (id_, "")
+        known = published.contribution if published else None
+        told = self._roster.told.get(id_) or record
+        data_cube = known.id if known else DataCubeId(told.node, told.cube) if told else DataCubeId(id_, "")
         members = None
         if published is not None:
             table = view.table(published.contribution.application)
             held = table.holders[id_].members or {}
             members = {level.label: len(held.get(level.name, ())) for level in table.levels}
         return DataNode(
-            node,
-            cube,
-            published.contribution.application if published else record.application if record else "",
+            data_cube.node,
+            data_cube.cube,
+            known.application if known else told.application if told else "",
             peer.phase if peer else "required",
             id_ in view.standing,
             published.contribution.version if published else None,

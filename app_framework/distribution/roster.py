@@ -75,7 +75,7 @@ class Roster:
     Attributes:
         view: what a question that begins now sees.
         peers: what is known of each data cube, by id.
-        ids: node and name of those that were heard, by id.
+        told: the last word of each that was heard, by id.
         loads: how many questions each has open.
         feed: tells of every version that is let in.
     """
@@ -93,7 +93,7 @@ class Roster:
         make_world: MakeWorld,
     ) -> None:
         self.peers: dict[str, Peer] = {}
-        self.ids: dict[str, DataCubeId] = {}
+        self.told: dict[str, News] = {}
         self.loads: dict[str, int] = {}
         self.feed = CommitFeed()
         self._query_cube = query_cube
@@ -213,7 +213,7 @@ class Roster:
             return
         if _is_over(self._standing.cubes.get(id_), news.turn):
             return  # a word from before it left
-        self.ids[id_] = news.id
+        self.told[id_] = news
         self._happened(id_, Heard(news.stamp))
         peer = self.peers[id_]
         if news.trouble and peer.refused != news.trouble:
@@ -236,7 +236,7 @@ class Roster:
         id_ = str(data_cube)
         self._lose(id_)
         self.peers.pop(id_, None)
-        self.ids.pop(id_, None)
+        self.told.pop(id_, None)
         published = {name: each for name, each in self.view.published.items() if name != id_}
         standing = {name: each for name, each in self.view.standing.items() if name != id_}
         if id_ in self.view.published or id_ in self.view.standing:
@@ -294,9 +294,9 @@ class Roster:
     async def _fetched(self, id_: str, known: Published | None, fetch: Fetch) -> Published:
         base = known.contribution if known is not None and fetch.since is not None else None
         try:
-            return await self._discoverer.contribution(self.ids[id_], base)
+            return await self._discoverer.contribution(self.told[id_].id, base)
         except StaleDeltaError:
-            return await self._discoverer.contribution(self.ids[id_], None)
+            return await self._discoverer.contribution(self.told[id_].id, None)
 
     async def _accept(self, id_: str, published: Published) -> None:
         """Let a contribution in, or refuse it; where it has to answer it is written down before it does."""
