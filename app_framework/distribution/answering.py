@@ -147,7 +147,7 @@ class Answering:
         started = time.perf_counter()
         cells, asked, gathered, view = await self._answered(query)
         statement = CellMerger(view.world.model, view.world.database).statement(asked, gathered.parts)
-        work = list(gathered.work.values())
+        work = [gathered.work[id_] for id_ in sorted(gathered.work)]
         return {
             "cube": self._name,
             "plan": repr(asked.plan),

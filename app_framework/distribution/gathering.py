@@ -12,6 +12,7 @@ from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
 from app_framework.distribution.routing import Asked, Lacking, Routes, RoutingTable
 from app_framework.distribution.view import View, missing_of
+from app_framework.olap.condition import levels_of
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.partial.arranging import ApplicationPart
 from app_framework.olap.partial.projection import Knowledge, Replication, project
@@ -127,7 +128,7 @@ class Gatherer:
         plans = self.plans(view, split, query, pinned)
         self._turn += 1
         gathering = _Gathering(self._roster, self._asker, view, query, deadline_s)
-        return await gathering.run(plans)
+        return await gathering.run(plans, _hierarchies(split))
 
     def plans(
         self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, Mapping[str, frozenset[object]]]
@@ -206,7 +207,8 @@ class _Gathering:
         self._lacking: dict[str, Lacking] = {}
         self._refused: Exception | None = None
 
-    async def run(self, plans: Sequence[Plan]) -> Gathered:
+    async def run(self, plans: Sequence[Plan], hierarchies: Set[str]) -> Gathered:
+        """Ask all that are planned; return what came, and the members of hierarchies that values may repeat along."""
         for plan in plans:
             self._lack(plan.lacking, "nothing is heard of it")
         self._check_missing()
@@ -215,12 +217,12 @@ class _Gathering:
                 self._ask(plan, plan.shares)
             while self._running:
                 done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
+                for task in [task for task in self._running if task in done]:
                     self._ended(task, *self._running.pop(task))
                 self._check_missing()
         finally:
             await self._cancel()
-        self._gathered.parts = [self._part(plan) for plan in plans]
+        self._gathered.parts = [self._part(plan, hierarchies) for plan in plans]
         self._gathered.missing = [self._missing(each) for each in self._lacking.values()]
         return self._gathered
 
@@ -283,18 +285,17 @@ class _Gathering:
         work.elapsed_ms += answer.elapsed_ms
         work.round_trips += 1
 
-    def _part(self, plan: Plan) -> ApplicationPart:
+    def _part(self, plan: Plan, hierarchies: Set[str]) -> ApplicationPart:
         knowledge, topology = plan.knowledge, self._view.topology
         tables = tuple(tuple(self._tables.get((plan.application, number), ())) for number in range(len(plan.frames)))
-        known = topology.outlines[plan.application].hierarchy
-        unknown = [h.full_name for h in self._view.world.model.hierarchies if h.full_name not in known]
+        unknown = sorted(hierarchies - topology.outlines[plan.application].hierarchy.keys())
         return ApplicationPart(
             plan.application,
             knowledge.levels,
             knowledge.measures,
             tables,
             knowledge.replication,
-            {name: topology.paths(name) for name in unknown},
+            {name: topology.paths(name).table for name in unknown},
         )
 
     def _lack(self, lacking: Sequence[Lacking], reason: str) -> None:
@@ -317,6 +318,13 @@ class _Gathering:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _hierarchies(split: Split) -> frozenset[str]:
+    """Return the hierarchies by which cells are grouped, or which conditions are on, by their full names."""
+    levels = [key.level for frame in split.frames for key in frame.keys]
+    levels += [level for condition in split.plan.conditions for level in levels_of(condition)]
+    return frozenset(f"{level.dimension}.{level.hierarchy}" for level in levels)
 
 
 def missing_in(view: View, lacking: Lacking) -> dict[str, object]:

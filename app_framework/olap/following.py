@@ -52,6 +52,8 @@ _logger = logging.getLogger(__name__)
 ABREAST = 4
 """So many questions are with the database at a time after a commit: the line is for others too."""
 
+LISTEN_AGAIN_S = 0.5
+
 ROWS_FEW = 1_000
 """So many rows are compared faster than a thread is asked to."""
 
@@ -108,7 +110,8 @@ class Told:
     @property
     def versions(self) -> dict[str, int]:
         """The data version of each node of which the answer is true."""
-        return dict.fromkeys(self.cells.versions, self.version)
+        several = len(self.cells.versions) > 1
+        return dict(self.cells.versions) if several else dict.fromkeys(self.cells.versions, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,12 +266,31 @@ class ContinuousQueries:
         return source.questions[key]
 
     async def _listen(self, cube: str, listener: CommitListener) -> None:
-        while news := await listener.wait():
-            by_branch = {each.branch: each for each in news}
+        while True:
+            while news := await listener.wait():
+                by_branch = {each.branch: each for each in news}
+                source = self._sources.get(cube)
+                for question in tuple(source.questions.values()) if source else ():
+                    if (told := by_branch.get(question.query.branch)) is not None:
+                        self._happened(question, Committed(told))
             source = self._sources.get(cube)
-            for question in tuple(source.questions.values()) if source else ():
-                if (told := by_branch.get(question.query.branch)) is not None:
-                    self._happened(question, Committed(told))
+            if source is None or source.listener is not listener:
+                return
+            # A cube over several nodes was stopped: who follows it is told so, and goes on when it is started.
+            self._ask_anew((cube,))
+            again = await self._listen_again(cube, source)
+            if again is None:
+                return
+            listener = source.listener = again
+            self._ask_anew((cube,))
+
+    async def _listen_again(self, cube: str, source: _Source) -> CommitListener | None:
+        """Return a new listener as soon as there can be one; None when nobody follows the cube any more."""
+        while self._sources.get(cube) is source:
+            with suppress(ServiceUnavailableError, UserError):
+                return self._manager.cube(cube).listen()
+            await asyncio.sleep(LISTEN_AGAIN_S)
+        return None
 
     def _model_changed(self, change: ModelChange) -> None:
         """Take note, in the thread that changed it, that cubes answer otherwise."""
@@ -347,7 +369,9 @@ class ContinuousQueries:
             raise FollowedTooLargeError(most)
         tables, version = cube.tables(query), max(cells.versions.values(), default=0)
         if question.watch.answer is not None:
+            versions = cells.versions
             cells = await asyncio.to_thread(settled, question.watch.answer, cells)
+            cells.versions = versions  # the answer before is true of these, too
         return Answered(cells, version, tables)
 
     async def _tell(self, question: _Question, tell: Tell) -> None:

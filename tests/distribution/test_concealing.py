@@ -66,7 +66,7 @@ def test_who_names_it_is_told_that_there_is_no_such_thing(
     world: QueryNode,
     measures: Sequence[str],
     levels: Sequence[str],
-    more: Mapping[str, object],
+    more: Mapping[str, Any],
     error: type[QueryError],
 ) -> None:
     """AA3: and no near match gives it away; the data node answers."""
