@@ -1,8 +1,9 @@
 """What goes wrong in a test of distributed cubes before it comes to a claim.
 
 FrameworkError
-├── JoinRefusedError   a query node does not let a data node in
-└── UnsettledError     somebody does not hear what is to be heard
+├── JoinRefusedError      a query node does not let a data node in
+├── NotOnRealNodesError   something that can be done to nodes in memory only
+└── UnsettledError        somebody does not hear what is to be heard
 """
 
 from __future__ import annotations
@@ -27,6 +28,21 @@ class JoinRefusedError(FrameworkError):
 
     def __str__(self) -> str:
         return f"data node {self.node!r} is not let in: {self.reason} Where that is meant: `check=False`."
+
+
+class NotOnRealNodesError(FrameworkError):
+    """A test on real processes asks for what only nodes in memory have.
+
+    Attributes:
+        what: the test wanted.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what}: real nodes do not have that; leave the marker away to test in memory"
 
 
 class UnsettledError(FrameworkError):

@@ -36,6 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the marker `distribution`."""
+    config.addinivalue_line(
+        "markers", 'distribution("nats"): the fixture `distribution` starts real processes that talk over NATS'
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add seed and transcript to the report of a failed test that uses the fixture `distribution`."""
@@ -67,9 +74,20 @@ def _spare_engines() -> Generator[SpareEngines]:
 
 @pytest.fixture
 def distribution(request: pytest.FixtureRequest, _spare_engines: SpareEngines) -> Generator[DistributionTestHelper]:
-    """Data nodes and query nodes in one thread and virtual time; `--distribution-seed` gives other chances."""
+    """Data nodes and query nodes in one thread and virtual time; `--distribution-seed` gives other chances.
+
+    With the marker ``distribution("nats")`` they are real processes.
+    """
     from app_framework.testing.distribution_helper import DistributionTestHelper
 
+    marker = request.node.get_closest_marker("distribution")
+    if marker is not None and "nats" in marker.args:
+        from app_framework.testing.real_distribution import RealDistribution
+
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("nodes")
+        with RealDistribution(folder) as helper:
+            yield helper
+        return
     seed = request.config.getoption("--distribution-seed")
     with DistributionTestHelper(seed=seed, engines=_spare_engines) as helper:
         yield helper
