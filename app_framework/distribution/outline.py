@@ -13,7 +13,6 @@ from functools import cached_property
 from hashlib import blake2b
 
 from app_framework.database.datatype import DataType
-from app_framework.distribution.reading import Reader
 
 Json = object
 """A value as JSON decodes it."""
@@ -246,51 +245,13 @@ class Outline:
         Raises:
             InvalidContributionError: it is none.
         """
-        reader = Reader(document, "an outline")
-        concealed = reader.inner("concealed-hierarchies")
-        return Outline(
-            reader.all("dimensions", _dimension),
-            reader.all("hierarchies", _hierarchy),
-            reader.all("measures", _measure),
-            {name: concealed.texts(name) for name in concealed.document},
-            frozenset(reader.texts("concealed-measures")),
-        )
+        # What reads outlines makes these values, so it can only be imported once they exist.
+        from app_framework.distribution.outline_reading import read_outline
+
+        return read_outline(document)
 
     def __repr__(self) -> str:
         return f"<Outline {len(self.hierarchies)} hierarchies, {len(self.measures)} measures>"
-
-
-def _dimension(read: Reader) -> DimensionOutline:
-    return DimensionOutline(read.text("name"), read.optional("caption"), read.optional("description"))
-
-
-def _hierarchy(read: Reader) -> HierarchyOutline:
-    return HierarchyOutline(
-        read.text("dimension"), read.text("name"), read.all("levels", _level), read.flag("slicing"),
-        read.plain("default"), read.optional("caption"), read.optional("description"), read.optional("folder"),
-        read.flag("visible"),
-    )  # fmt: skip
-
-
-def _level(read: Reader) -> LevelOutline:
-    return LevelOutline(
-        read.text("name"), read.type("type"), _order(read.inner("order")), read.text("text", empty=True),
-        read.optional("caption"), read.optional("description"), read.optional("format"), read.flag("visible"),
-    )  # fmt: skip
-
-
-def _order(read: Reader) -> OrderOutline:
-    key = read.type("key") if read.text("key", empty=True) else ""
-    return OrderOutline(read.plains("listed"), key, read.flag("descending"), read.text("text", empty=True))
-
-
-def _measure(read: Reader) -> MeasureOutline:
-    return MeasureOutline(
-        read.text("name"), read.text("kind"), read.text("argument"), read.type("result"),
-        read.inner("options").document, tuple(read.types("types")),
-        read.optional("caption"), read.optional("format"), read.optional("description"), read.optional("folder"),
-        read.flag("visible"),
-    )  # fmt: skip
 
 
 def _answered(kind: str) -> str:

@@ -11,20 +11,17 @@ from app_framework.database import Database, DatabaseLimits
 from app_framework.database.errors import ModelError, ModelProblem
 from app_framework.distribution.merging import Merged, RowlessCube
 from app_framework.distribution.outline import Outline
-from app_framework.olap.aggregation import AGGREGATIONS, FORMULA
+from app_framework.distribution.outline_reading import COMPUTED
+from app_framework.olap.aggregation import AGGREGATIONS
 from app_framework.olap.building import ModelBuilder
 from app_framework.olap.discovery import describe_model
 from app_framework.olap.fingerprint import fingerprint
-from app_framework.olap.language import FORMS, LOOKUP, PYTHON
 from app_framework.olap.measure import AggregateMeasure, Measure
 from app_framework.olap.reading_measures import MeasureReader
 
 if TYPE_CHECKING:
     from app_framework.olap.definition import ConfigurationPath, MeasureDefinition
     from app_framework.olap.model import CubeModel
-
-OWN_KINDS = (FORMULA, *(key for key in FORMS if key not in (LOOKUP, PYTHON)))
-"""What a measure of a query cube may be: one computed from those of the applications."""
 
 
 class World:
@@ -131,7 +128,7 @@ def _read(
         if known:
             text = f"the applications have a {known} {name!r} already; call this measure otherwise."
             problems.append(ModelProblem(place, "DUPLICATE_NAME", text, of_key=True))
-        elif definition is not None and definition.kind not in OWN_KINDS:
+        elif definition is not None and definition.kind not in COMPUTED:
             text = f"a query cube has no rows to apply {definition.kind!r} to; its measures are over those of others."
             problems.append(ModelProblem(definition.path, "NOT_DISTRIBUTABLE", text, of_key=True))
         elif definition is not None:

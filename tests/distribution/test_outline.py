@@ -23,7 +23,7 @@ def cube() -> Cube:
 def test_an_outline_travels_as_json_and_arrives_equal(cube: Cube) -> None:
     """What one node publishes the other reads, captions and formats too."""
     outline = outline_of(cube.model)
-    arrived = Outline.parse(json.loads(json.dumps(outline.to_json())))
+    arrived = Outline.parse(travelled(cube))
     assert arrived == outline
     assert arrived.digest == outline.digest
     assert arrived.measure["revenue"].caption == "Revenue"
@@ -107,18 +107,53 @@ def test_a_measure_that_needs_all_rows_at_one_place_is_refused_unless_concealed(
     assert list(outline_of(model, Concealment(measures=["rate"])).measure) == ["revenue"]
 
 
+HIERARCHY: dict[str, object] = {
+    "dimension": "D", "name": "H", "slicing": False, "default": None, "caption": None, "description": None,
+    "folder": None, "visible": True, "levels": [],
+}  # fmt: skip
+LEVEL: dict[str, object] = {
+    "name": "l", "type": "DATE", "text": "", "caption": None, "description": None, "format": None, "visible": True,
+    "order": {"listed": [], "key": "", "descending": False, "text": ""},
+}  # fmt: skip
+MEASURE: dict[str, object] = {
+    "name": "m", "kind": "formula", "argument": "1", "result": "BIGINT", "options": {}, "types": [], "caption": None,
+    "format": None, "description": None, "folder": None, "visible": True,
+}  # fmt: skip
+
+
+def travelled(cube: Cube) -> dict[str, object]:
+    """What arrives of a cube's outline."""
+    arrived: dict[str, object] = json.loads(json.dumps(outline_of(cube.model).to_json()))
+    return arrived
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "said"),
     [
-        {"measures": 3},
-        {"measures": [{"name": "m"}]},
-        {"hierarchies": [{"dimension": "D", "name": "H", "levels": [{"name": "l", "type": "sgring"}]}]},
-        {"concealed-measures": [1]},
+        ({"measures": 3}, "'measures' of an outline is not a list"),
+        ({"measures": [{"name": "m"}]}, "'kind' of 'measures' of an outline is not a text"),
+        ({"hierarchies": [HIERARCHY]}, "hierarchy 'H' has no levels"),
+        ({"hierarchies": [{**HIERARCHY, "levels": [{**LEVEL, "type": "dat"}]}]}, "there is no type 'dat'"),
+        ({"hierarchies": [{**HIERARCHY, "levels": [LEVEL], "default": "soon"}]}, "'soon' is not a member"),
+        ({"concealed-measures": [1]}, "is not a list of texts"),
+        ({"measures": [{**MEASURE, "kind": "sum"}]}, "measure 'm' has 0 arguments"),
+        ({"measures": [{**MEASURE, "kind": "quantile", "types": ["INTEGER"]}]}, "is told what quantile does not know"),
+        ({"measures": [{**MEASURE, "kind": "rank"}]}, "measure 'm' needs `hierarchy`"),
+        ({"measures": [{**MEASURE, "kind": "shift", "options": {"level": 3}}]}, "`level` is the name of a level"),
+        ({"measures": [{**MEASURE, "kind": "own"}]}, "is of kind 'own', which does not travel"),
     ],
 )
-def test_what_is_no_outline_is_refused(cube: Cube, change: dict[str, object]) -> None:
+def test_what_is_no_outline_is_refused(cube: Cube, change: dict[str, object], said: str) -> None:
     """A node of another version, or none at all, is told from one."""
-    with pytest.raises(InvalidContributionError, match="no contribution"):
-        Outline.parse({**outline_of(cube.model).to_json(), **change})
+    with pytest.raises(InvalidContributionError, match="no contribution") as refused:
+        Outline.parse({**travelled(cube), **change})
+    assert said in str(refused.value)
     with pytest.raises(InvalidContributionError):
         Outline.parse([])
+
+
+def test_no_code_comes_from_another_node(cube: Cube) -> None:
+    """A query cube imports nothing because a data cube says so."""
+    stranger = {**MEASURE, "kind": "python", "argument": "os:getcwd", "options": {"of": ["revenue"], "type": "double"}}
+    with pytest.raises(InvalidContributionError, match="'python', which does not travel"):
+        Outline.parse({**travelled(cube), "measures": [stranger]})
