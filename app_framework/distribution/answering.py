@@ -18,6 +18,7 @@ from app_framework.distribution.asking import Asker, NodeFailedError, VersionMov
 from app_framework.distribution.errors import DataNodeUnavailableError
 from app_framework.distribution.gathering import Gathered, Gatherer, left_s, missing_in
 from app_framework.distribution.level_members import MemberFinder
+from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
 from app_framework.distribution.view import View, missing_of, missing_record
 from app_framework.errors import near_matches
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from app_framework.distribution.roster import Roster
     from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
-    from app_framework.olap.dimension import Level
     from app_framework.olap.drillthrough import Drillthrough
     from app_framework.olap.partial.projection import Replication
     from app_framework.olap.query import CubeQuery
@@ -97,7 +97,8 @@ class Answering:
             if missing:
                 raise DataNodeUnavailableError(missing)
             return {each.contribution.id.node: each.contribution.version for each in view.published.values()}
-        plans = self._gatherer.plans(view, self._split(view, self._plan(view, query)), query, {})
+        resolved = resolve_defaults(self._plan(view, query), lambda level: view.topology.first(level.full_name))
+        plans = self._gatherer.plans(view, split(resolved), query, {})
         lacking_cubes = [each for plan in plans for each in plan.lacking]
         if lacking_cubes and query.unavailable == "fail":
             raise DataNodeUnavailableError([missing_in(view, each) for each in lacking_cubes])
@@ -179,7 +180,7 @@ class Answering:
         """Return the rows of a cell."""
 
         async def gathered(view: View, deadline_s: float) -> RowSet:
-            plan = self._with_defaults(view, self._cell_plan(view, drillthrough))
+            plan = await self._with_defaults(view, self._cell_plan(view, drillthrough), drillthrough.query)
             return await self._rows.gather(view, plan, drillthrough, self._name, deadline_s)
 
         return await self._renewed(drillthrough.query, gathered)
@@ -200,7 +201,7 @@ class Answering:
         started = time.perf_counter()
 
         async def answered(view: View, deadline_s: float) -> tuple[CellSet, Split, Gathered, View]:
-            asked = self._split(view, self._plan(view, query))
+            asked = split(await self._with_defaults(view, self._plan(view, query), query))
             gathered = await self._gatherer.gather(view, asked, query, deadline_s)
             merger = CellMerger(view.world.model, view.world.database, self._limits.rows_max)
             left = replace(query, timeout=left_s(deadline_s, query.timeout_s))
@@ -265,14 +266,14 @@ class Answering:
             raise QueryError.of(stale)
         return plan
 
-    def _split(self, view: View, plan: QueryPlan) -> Split:
-        return split(self._with_defaults(view, plan))
-
-    def _with_defaults(self, view: View, plan: QueryPlan) -> QueryPlan:
-        def first(level: Level) -> object:
-            return view.topology.first(level.full_name)
-
-        return resolve_defaults(plan, first)
+    async def _with_defaults(self, view: View, plan: QueryPlan, query: CubeQuery) -> QueryPlan:
+        """Return a plan that names the members by which it fixes slicing hierarchies: the first ones of all nodes."""
+        wanted: dict[str, object] = {}
+        resolve_defaults(plan, lambda level: wanted.setdefault(level.full_name))
+        if not wanted:
+            return plan
+        found = {level: await self._members.first(view, level, query) for level in wanted}
+        return resolve_defaults(plan, lambda level: found[level.full_name])
 
     def _check_unheard(self, view: View, error: QueryError) -> None:
         """Refuse to call a name unknown that a data cube may know which has not been heard of."""
@@ -307,7 +308,7 @@ def _no_number(field: str) -> QueryProblem:
     return QueryProblem(INVALID_QUERY, field, text)
 
 
-def _clipped(members: set[object]) -> list[object]:
-    listed = sorted(members, key=lambda member: (member is None, str(member)))
+def _clipped(several: Sequence[Members]) -> list[object]:
+    listed = sorted(frozenset[object]().union(*several), key=lambda member: (member is None, str(member)))
     more = len(listed) - MEMBERS_SHOWN_MAX
     return listed if more <= 0 else [*listed[:MEMBERS_SHOWN_MAX], f"… {more:,} more"]

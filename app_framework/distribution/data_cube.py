@@ -14,8 +14,8 @@ from app_framework.distribution.acknowledging import Acknowledgements, expected_
 from app_framework.distribution.concealment import Concealment
 from app_framework.distribution.contribution import DataCubeId, parse_masks
 from app_framework.distribution.data_doors import DataDoors
-from app_framework.distribution.errors import TooManyMembersError
 from app_framework.distribution.limits import DistributionLimits
+from app_framework.distribution.liveness import Stamp
 from app_framework.distribution.masks import MaskReport, Masks, changed_masks
 from app_framework.distribution.news import News
 from app_framework.distribution.outlining import outline_of
@@ -313,22 +313,19 @@ class DataCube:
                 if not self.trouble or not isinstance(error, ServiceUnavailableError):
                     _logger.error("what data cube '%s' holds cannot be told: %s", self.id, error)
                 self.trouble = str(error)
-                if isinstance(error, TooManyMembersError) and self._publisher.current is None:
-                    raise
 
     async def _tell(self) -> None:
         published = self._publisher.current if self._publisher else None
-        if published is None:
-            return
+        stamp = published.stamp if published else Stamp(self._incarnation, 0, "")
         news = News(
             self.id.node,
             self.id.cube,
             self.application,
             self._record.turn,
             self.state == "joined",
-            published.stamp.incarnation,
-            published.stamp.version,
-            published.stamp.state,
+            stamp.incarnation,
+            stamp.version,
+            stamp.state,
             self.trouble,
         )
         with suppress(MessengerError):  # without a connection nobody hears it; the next heartbeat says it again

@@ -11,6 +11,7 @@ from app_framework.distribution.delivery import pack
 from app_framework.distribution.errors import InvalidContributionError, OtherIncarnationError, PartTooLargeError
 from app_framework.distribution.liveness import Stamp
 from app_framework.distribution.reading import Reader
+from app_framework.errors import ServiceUnavailableError
 from app_framework.olap.errors import TooLargeError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class DataDoors:
             await service.unsubscribe()
 
     async def _contribution(self, call: Call) -> bytes:
+        if self._publisher.current is None:
+            raise ServiceUnavailableError(f"What data cube '{self._id}' holds is not known yet.")
         since = _reader(call, "a question for a contribution").document.get("since")
         stamp = None
         if since is not None:

@@ -7,10 +7,11 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from app_framework.database.branches import MASTER
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.routing import Asked, Lacking, Routes, RoutingTable
+from app_framework.distribution.routing import Asked, Lacking, Members, Routes, RoutingTable
 from app_framework.distribution.view import View, missing_of
 from app_framework.olap.condition import levels_of
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
@@ -57,7 +58,7 @@ class NodeWork:
     cube: str
     application: str
     version: int
-    members: dict[str, set[object]] = field(default_factory=dict)
+    members: dict[str, list[Members]] = field(default_factory=dict)
     frames: int = 0
     rows: int = 0
     bytes: int = 0
@@ -124,14 +125,18 @@ class Gatherer:
             VersionMovedError: one of them does not have the version any more that is known here.
             QueryError, PartTooLargeError, QueryTimeoutError: one of them cannot answer, or may not, or not in time.
         """
-        pinned = await self._pinned(view, split, query)
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                pinned = await self._pinned(view, query)
+        except TimeoutError as error:
+            raise QueryTimeoutError(query.timeout_s) from error
         plans = self.plans(view, split, query, pinned)
         self._turn += 1
         gathering = _Gathering(self._roster, self._asker, view, query, deadline_s)
         return await gathering.run(plans, _hierarchies(split))
 
     def plans(
-        self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, Mapping[str, frozenset[object]]]
+        self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, Mapping[str, Members]]
     ) -> list[Plan]:
         """Return who would be asked now.
 
@@ -146,7 +151,7 @@ class Gatherer:
         application: str,
         split: Split,
         query: CubeQuery,
-        pinned: Mapping[str, Mapping[str, frozenset[object]]],
+        pinned: Mapping[str, Mapping[str, Members]],
     ) -> Plan:
         outline = view.topology.outlines[application]
         knowledge = Knowledge(frozenset(outline.levels), frozenset(outline.measure), self._replication)
@@ -178,9 +183,9 @@ class Gatherer:
         usable = (self._roster.usable & view.published.keys()) - failed
         return view.table(application, query.branch).reroute(share.asked, usable, self._roster.loads)
 
-    async def _pinned(self, view: View, split: Split, query: CubeQuery) -> dict[str, Mapping[str, frozenset[object]]]:
+    async def _pinned(self, view: View, query: CubeQuery) -> dict[str, Mapping[str, Members]]:
         """Return what data cubes held in the versions that are asked for: not what they hold now."""
-        found: dict[str, Mapping[str, frozenset[object]]] = {}
+        found: dict[str, Mapping[str, Members]] = {}
         wanted = query.version if isinstance(query.version, Mapping) else {}
         for id_, published in view.published.items():
             contribution = published.contribution
@@ -278,7 +283,7 @@ class _Gathering:
         )
         for share in shares:
             for level, members in share.asked.members.items():
-                work.members.setdefault(level, set()).update(members)
+                work.members.setdefault(level, []).append(members)
         work.frames += len(shares)
         work.rows += answer.rows
         work.bytes += answer.bytes
@@ -372,8 +377,9 @@ def left_s(deadline_s: float, timeout_s: float) -> float:
 
 def _check_once(table: RoutingTable, branch: str) -> None:
     """Refuse what would be counted twice: on a branch, where data cubes are let in without being looked at."""
-    for level, member, (first, second) in table.doubly_held():
-        text = (
-            f"on branch {branch!r} data cubes {first.id!r} and {second.id!r} both hold {member!r} of {level.label!r}."
-        )
-        raise QueryError.of([QueryProblem(INVALID_QUERY, "branch", text)])
+    # Of master that was looked at when they were let in, and what is not heard of yet refuses by itself.
+    if branch == MASTER or table.doubly_held is None:
+        return
+    level, member, (first, second) = table.doubly_held
+    text = f"on branch {branch!r} data cubes {first.id!r} and {second.id!r} both hold {member!r} of {level.label!r}."
+    raise QueryError.of([QueryProblem(INVALID_QUERY, "branch", text)])

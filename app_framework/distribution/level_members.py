@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from app_framework.database.branches import MASTER
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app_framework.distribution.contribution import Contribution
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.roster import Roster
+    from app_framework.olap.query import CubeQuery
 
 
 class MemberFinder:
@@ -60,23 +61,43 @@ class MemberFinder:
             raise QueryError.of(stale)
         if branch == MASTER:
             return view.topology.members(name, prefix, limit)
+        return await self._found(view, name, prefix, limit, branch, {})
+
+    async def first(self, view: View, level: str, query: CubeQuery) -> object:
+        """Return the first member of a level by its full name, where a question looks; None where there is none."""
+        pinned = query.version if isinstance(query.version, Mapping) else {}
+        if query.branch == MASTER and not pinned:
+            return view.topology.first(level)
+        return next(iter(await self._found(view, level, None, 1, query.branch, pinned)), None)
+
+    async def _found(
+        self, view: View, level: str, prefix: str | None, limit: int, branch: str, pinned: Mapping[str, int]
+    ) -> tuple[object, ...]:
         knowing = [
             each
             for application in view.topology.applications.values()
-            if name in application.outline.levels
+            if level in application.outline.levels
             for each in application.cubes
         ]
         deadline_s = asyncio.get_running_loop().time() + self._limits.discovery_timeout_s
-        found = await all_of(self._paths(view, each, name, branch, deadline_s) for each in knowing)
-        return members_of(found, name, prefix, limit)
+        found = await all_of(self._paths(view, each, level, branch, pinned, deadline_s) for each in knowing)
+        return members_of(found, level, prefix, limit)
 
-    async def _paths(self, view: View, contribution: Contribution, level: str, branch: str, deadline_s: float) -> Paths:
-        id_ = str(contribution.id)
-        hierarchy = contribution.outline.hierarchy_of(level)
-        own = view.branch_of(id_, branch)
-        if own == MASTER:
+    async def _paths(
+        self,
+        view: View,
+        contribution: Contribution,
+        level: str,
+        branch: str,
+        pinned: Mapping[str, int],
+        deadline_s: float,
+    ) -> Paths:
+        id_, hierarchy = str(contribution.id), contribution.outline.hierarchy_of(level)
+        own, known = view.branch_of(id_, branch), view.version_of(id_, branch)
+        version = pinned.get(contribution.id.node, known)
+        if own == MASTER and version == known:
             return contribution.members[hierarchy.full_name]
-        question = PartialQuestion((PartialFrame((level,)),), own, view.version_of(id_, branch))
+        question = PartialQuestion((PartialFrame((level,)),), own, version)
         try:
             answer = await self._asker.ask(contribution, question, deadline_s)
             return Paths.read([each for each in path_levels(hierarchy) if each.name == level], answer.tables)

@@ -20,7 +20,8 @@ class News:
         takes_part: whether it does; False says once that it left.
         incarnation: of the running cube.
         version: of its data.
-        state: a digest of all else that it would contribute: model, members, branches, masks.
+        state: a digest of all else that it would contribute: model, members, branches, masks; empty where it could not
+            yet read what it holds.
         trouble: why it cannot tell what it holds since its last commits; empty where it can.
     """
 
@@ -67,6 +68,6 @@ class News:
             read.flag("takes_part"),
             read.text("incarnation"),
             read.number("version"),
-            read.text("state"),
+            read.text("state", empty=True),
             read.text("trouble", empty=True),
         )

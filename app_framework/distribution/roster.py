@@ -214,10 +214,12 @@ class Roster:
         if _is_over(self._standing.cubes.get(id_), news.turn):
             return  # a word from before it left
         self.told[id_] = news
-        self._happened(id_, Heard(news.stamp))
-        peer = self.peers[id_]
-        if news.trouble and peer.refused != news.trouble:
-            self.peers[id_] = replace(peer, refused=news.trouble)
+        if news.state:
+            self._happened(id_, Heard(news.stamp))
+        elif id_ not in self.peers:
+            self.peers[id_] = Peer("refused")  # it could not yet read what it holds
+        if news.trouble and self.peers[id_].refused != news.trouble:
+            self.peers[id_] = replace(self.peers[id_], refused=news.trouble)
 
     def _stands(self, standing: Mapping[str, StandingRecord], cubes: Mapping[str, CubeRecord]) -> None:
         """Take note of who has to answer, and of who left, as it was decided."""
@@ -318,7 +320,7 @@ class Roster:
             )
             beside = await self._beside(published, [level.name for level in levels])
             record = self._record(published, {level.name: level.label for level in levels})
-            if self._is_news(known, published):
+            if self._is_news(record):
                 await write_standing(self._store, self._places, self._query_cube, record)
             if id_ not in self.peers or _is_over(self._standing.cubes.get(id_), published.turn):
                 if world is not self.view.world:
@@ -358,6 +360,13 @@ class Roster:
 
     def _record(self, published: Published, labels: Mapping[str, str]) -> StandingRecord:
         contribution = published.contribution
+        before = self.view.published.get(str(contribution.id))
+        written = self.view.standing.get(str(contribution.id))
+        same = before is not None and all(before.contribution.held(each) is contribution.held(each) for each in labels)
+        if written is not None and written.members is not None and same:
+            members: Mapping[str, tuple[object, ...]] = written.members
+        else:
+            members = {each: tuple(sorted(map(member_json, contribution.held(each)), key=repr)) for each in labels}
         return StandingRecord(
             contribution.id.node,
             contribution.id.cube,
@@ -365,15 +374,14 @@ class Roster:
             published.turn,
             contribution.incarnation,
             contribution.version,
-            {level: tuple(sorted(map(member_json, contribution.held(level)), key=repr)) for level in labels},
+            members,
             dict(labels),
         )
 
-    def _is_news(self, known: Published | None, published: Published) -> bool:
+    def _is_news(self, record: StandingRecord) -> bool:
         """Return whether what stands written of a data cube has to be written anew."""
-        if known is None or known.turn != published.turn or str(published.contribution.id) not in self.view.standing:
-            return True
-        return known.state != published.state
+        written = self.view.standing.get(record.id)
+        return written is None or replace(written, version=record.version) != record
 
     # -- what follows ------------------------------------------------------------------------------------------------
 

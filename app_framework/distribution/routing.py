@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from app_framework.olap.filter import MEMBERS_MAX, AtPath, Between, Filter, In, NotIn, StartsWith
@@ -145,14 +146,16 @@ class RoutingTable:
         shares = {ids: kept for ids, share in self._shares.items() if (kept := share & wanted)}
         return self._assigned(level, shares, usable - {failed.id}, loads or {}, turn, whole=False)
 
-    def doubly_held(self) -> Iterator[tuple[DistributingLevel, object, tuple[Holder, Holder]]]:
-        """Yield the members that two data cubes hold although that may not be."""
+    @cached_property
+    def doubly_held(self) -> tuple[DistributingLevel, object, tuple[Holder, Holder]] | None:
+        """A member that two data cubes hold although that may not be."""
         for level in self.levels if not self.overlap else ():
             first: dict[object, Holder] = {}
             for holder in self.holders.values():
                 for member in (holder.members or {}).get(level.name, ()):
                     if first.setdefault(member, holder) is not holder:
-                        yield level, member, (first[member], holder)
+                        return level, member, (first[member], holder)
+        return None
 
     def _held(self, holder: Holder, filters: Mapping[str, Sequence[_Test]]) -> dict[str, Members] | None:
         """Return the members of a data cube that pass, None where it can have no row that does."""
@@ -160,16 +163,18 @@ class RoutingTable:
             return {}
         held = {}
         for level in self.levels:
-            shown = holder.members[level.name] - holder.masked.get(level.name, frozenset())
-            held[level.name] = _passing(shown, filters[level.name])
+            passing = _passing(holder.members[level.name], filters[level.name])
+            masked = holder.masked.get(level.name)
+            held[level.name] = passing - masked if masked else passing
             if not held[level.name]:
                 return None
         return held
 
     def _without_masked(self, holder: Holder) -> Iterator[tuple[str, Filter]]:
         for level in self.levels:
-            assert holder.members is not None
-            yield from _except(level.name, holder.members[level.name] & holder.masked.get(level.name, frozenset()))
+            masked = holder.masked.get(level.name)
+            if masked:
+                yield from _except(level.name, _known(holder)[level.name] & masked)
 
     def _each_once(
         self,
