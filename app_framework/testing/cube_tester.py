@@ -40,6 +40,11 @@ class CubeTester(Asking):
         definition: of the cube.
         database: where its rows are.
         owned: whether it is closed with the tester.
+
+    Attributes:
+        definition: of the cube.
+        database: where its rows are.
+        closed: whether it was let go of.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class CubeTester(Asking):
         self.definition = definition
         self.database = database
         self._node = node
+        self.closed = False
         self._owned = owned
         self._cube = build_cubes([definition], database, node=node)[0]
 
@@ -177,6 +183,9 @@ class CubeTester(Asking):
 
     def close(self) -> None:
         """Let go of the cube, and of the database where the tester made it."""
+        if self.closed:
+            return
+        self.closed = True
         self._cube.close()
         if self._owned:
             self.database.close()

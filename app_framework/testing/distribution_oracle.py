@@ -36,6 +36,12 @@ def parts_of(nodes: Iterable[DataNode], application: str) -> list[DataNode]:
     return [node for node in running if node.application == application]
 
 
+def state_of(nodes: Sequence[DataNode], branch: str) -> object:
+    """Return what stands for the rows of nodes: the same as long as they are."""
+    masks = [(node.name, level, members) for node in nodes for level, members in sorted(node.masks.items())]
+    return tuple((node.name, node.version, node.database.branches.get(branch)) for node in nodes), branch, tuple(masks)
+
+
 def union_of(nodes: Sequence[DataNode], overlapping: Iterable[str] = (), branch: str = MASTER) -> CubeTester:
     """Return one cube over the rows of data nodes with the same model.
 

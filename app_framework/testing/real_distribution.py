@@ -51,7 +51,7 @@ class RealDistribution(DistributionTestHelper):
         self._real_data: dict[str, RealDataNode] = {}
         self._real_queries: dict[str, RealQueryNode] = {}
         self._first_rows: dict[str, Mapping[str, Sequence[Mapping[str, object]]]] = {}
-        self._oracles: list[CubeTester] = []
+        self._unions: list[CubeTester] = []
         self._begun_s = time.monotonic()
         self._ground = RealProcess(folder / GROUND, GROUND, _document(GROUND, "voter", ()))
 
@@ -187,8 +187,8 @@ class RealDistribution(DistributionTestHelper):
         nodes = parts_of(self._real_data.values(), application)
         settings = [query.setting for query in self._real_queries.values() if query.setting.data_overlap]
         overlapping = {level for each in settings for level in each.applications.get(nodes[0].application, ())}
-        self._oracles.append(union_of(nodes, overlapping, branch))
-        return self._oracles[-1]
+        self._unions.append(union_of(nodes, overlapping, branch))
+        return self._unions[-1]
 
     @property
     def now(self) -> float:
@@ -227,7 +227,7 @@ class RealDistribution(DistributionTestHelper):
         """End all nodes."""
         for process in (*self._real.values(), self._ground):
             process.kill()
-        for oracle in self._oracles:
+        for oracle in self._unions:
             oracle.close()
         for node in self._real_data.values():
             node.database.close()

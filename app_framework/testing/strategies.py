@@ -112,7 +112,7 @@ def distributed_cubes(
         model = draw(models())
         found = draw(rows())
         parts = draw(splits(found, model.distributing_column, nodes_max))
-        asked = draw(st.lists(questions(model), min_size=1, max_size=questions_max))
+        asked = draw(st.lists(questions(model), min_size=3, max_size=questions_max))
         return DistributedCase(model, parts, tuple(asked))
 
     return case()

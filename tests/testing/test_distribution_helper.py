@@ -320,3 +320,79 @@ def test_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> N
 def test_a_wrong_expectation_reads_well(world: QueryNode) -> None:
     with pytest.raises(ResultMismatchError, match="row 1"):
         world.query(["revenue.sum"], ["region"]).assert_equals([("Bari", 7), ("Graz", 12), ("Oslo", 7), ("Turku", 5)])
+
+
+def test_what_a_node_conceals_is_its_own(distribution: DistributionTestHelper) -> None:
+    """AA3: the world does not know it, the node does."""
+    a = distribution.data_node("a", {"sales": NORTH}, concealed_hierarchies=["product"], concealed_measures=["count"])
+    world = distribution.query_node("world", REGIONS)
+    assert a.query(["count"], ["product"]).table == {"rum": 1, "tea": 2}
+    assert {problem.code for problem in world.error(["count"], ["product"]).problems} == {  # type: ignore[attr-defined]
+        "UNKNOWN_LEVEL",
+        "UNKNOWN_MEASURE",
+    }
+
+
+def test_applications_meet_in_one_world(distribution: DistributionTestHelper) -> None:
+    """AA2: a formula over the measures of two; each has an oracle of its own."""
+    distribution.data_node("a", {"sales": NORTH}, application="sales")
+    costs = [{"region": "Oslo", "cost": 2}, {"region": "Turku", "cost": 4}]
+    model = {"dimensions": {"region": ["region"]}, "measures": {"costs": {"count": "*"}}}
+    distribution.data_node("b", {"costs": costs}, application="costs", derive=False, **model)
+    applications = {"sales": ["region"], "costs": ["region"]}
+    world = distribution.query_node("world", applications, measures={"each": {"formula": '"revenue.sum" / costs'}})
+    assert world.query(["each"], ["region"]).table == {"Oslo": 7.0, "Turku": 5.0}
+    assert distribution.oracle("costs").query(["costs"]).value == 2
+    with pytest.raises(ValueError, match="costs, sales"):
+        distribution.oracle()
+
+
+def test_a_question_can_be_given_up(distribution: DistributionTestHelper, a: DataNode, world: QueryNode) -> None:
+    distribution.hold(a)
+    running = world.begin(["count"])
+    running.cancel()
+    assert running.done
+    distribution.release(a)
+    assert world.query(["count"]).value == 5
+
+
+def test_a_step_is_one_turn_of_the_loop(distribution: DistributionTestHelper, a: DataNode, world: QueryNode) -> None:
+    """Whoever wants to kill a node between two messages counts turns; nothing depends on the speed of the machine."""
+    distribution.hold(a)
+    running = world.begin(["count"])
+    before = distribution.now
+    distribution.release(a)
+    turns = 0
+    while not running.done:
+        distribution.step()
+        turns += 1
+    assert 0 < turns < 200
+    assert distribution.now == before
+
+
+def test_a_node_may_begin_later(distribution: DistributionTestHelper, world: QueryNode) -> None:
+    late = distribution.data_node("late", {"sales": [{"region": "Faro", "product": "tea", "revenue": 1}]}, start=False)
+    assert not late.alive
+    assert world.query(["count"]).value == 5
+    distribution.restart(late)
+    assert world.query(["count"]).value == 6
+
+
+def test_an_oracle_is_made_once_for_the_same_rows(distribution: DistributionTestHelper, a: DataNode) -> None:
+    before = distribution.oracle()
+    assert distribution.oracle() is before
+    a.add("sales", [{"region": "Oslo", "revenue": 1}])
+    after = distribution.oracle()
+    assert (before.query(["count"]).value, after.query(["count"]).value) == (3, 4)
+    after.close()
+    assert distribution.oracle().query(["count"]).value == 4
+
+
+def test_a_model_may_come_from_yaml(distribution: DistributionTestHelper) -> None:
+    text = """
+    database: {tables: {sales: {columns: {region: varchar, revenue: bigint}}}}
+    schemas: {S: {base: sales, cubes: {shop: {dimensions: {R: [region]}, measures: {sum: {sum: revenue}}}}}}
+    """
+    a = distribution.data_node("a", yaml=text)
+    a.add("sales", [{"region": "Oslo", "revenue": 2}])
+    assert distribution.query_node("world", REGIONS).query(["sum"], ["region"]) == [("Oslo", 2)]
