@@ -125,7 +125,7 @@ def test_every_profile_of_the_config_folder_holds_for_the_sample(profile: str) -
 def test_the_signpost_says_how_to_bring_a_node_back_and_ends_with_the_studio(tmp_path: Path) -> None:
     text = demo.signpost(demo.Demo((8080, 8081, 8082), tmp_path, ()).nodes)
     assert text.splitlines()[-1].split() == ["Studio", "http://127.0.0.1:8080/studio"]
-    assert f"AIRPORT=JFK .venv/bin/af node start sample_app.main:app --profile three-nodes --name jfk" in text
+    assert "AIRPORT=JFK .venv/bin/af node start sample_app.main:app --profile three-nodes --name jfk" in text
     assert f"--data-dir {tmp_path / 'jfk'} --peer 127.0.0.1:8080" in text
 
 
