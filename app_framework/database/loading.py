@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from app_framework.clock import Clock
 from app_framework.database.branches import Overlay
 from app_framework.database.datatype import DataType, UnknownTypeError
-from app_framework.database.errors import DatabaseError, ModelProblem
+from app_framework.database.errors import DatabaseError, ExpressionError, ModelProblem
+from app_framework.database.expression import ExpressionParser, Name, UnknownNameError
 from app_framework.database.history import HIDDEN, PREFIX, forget, remembering, tables_of
 from app_framework.database.receipt import Receipts
 from app_framework.database.schema import Column, Table, TableSchema
@@ -134,11 +135,13 @@ class Loader:
             self._refuse_files(table, source, error)
             return
         kept = table.name in self._present and source.reload == "if-changed"
-        if not kept or fingerprint(paths) != self._ledger.fingerprint(table.name):
+        if not kept or fingerprint(paths, source.where) != self._ledger.fingerprint(table.name):
             self._fill(table, source, types, paths)
 
     def _fill(self, table: Table, source: Source, types: Mapping[str, DataType], paths: Sequence[Path]) -> None:
         select = self._select(table, source, types, paths)
+        if select is not None and source.where:
+            select = self._kept(table, source.where, select)
         if select is None:
             return
         self.replaced |= table.name in self._present
@@ -146,7 +149,7 @@ class Loader:
         if table.name in self._remembering:
             forget(self._cursor, table.name)
         self._cursor.execute(f"CREATE OR REPLACE TABLE {quote(table.name)} AS {select}")
-        self._ledger.record(table.name, fingerprint(paths))
+        self._ledger.record(table.name, fingerprint(paths, source.where))
         self.changed = True
 
     def _select(self, table: Table, source: Source, types: Mapping[str, DataType], paths: Sequence[Path]) -> str | None:
@@ -172,6 +175,29 @@ class Loader:
         if source.format == "json":
             forced = {name: forced.get(name, column.type.sql) for name, column in inferred.items()}
         return f"FROM {source.select(paths, forced)}"
+
+    def _kept(self, table: Table, where: str, select: str) -> str | None:
+        """Return the query of the rows that a source's condition keeps, None where it is no condition over them."""
+        columns = {column.name: column for column in self._cursor.describe(select)}
+
+        def column(parts: tuple[str, ...]) -> Name:
+            if len(parts) > 1 or parts[0] not in columns:
+                name, near = ".".join(parts), near_matches(parts[-1], columns)
+                raise UnknownNameError(f"the files of table {table.name!r} have no column {name!r}", near, name)
+            return Name(parts[0], parts, columns[parts[0]].type)
+
+        path = (*table.path, "source", "where")
+        try:
+            condition = ExpressionParser(self._cursor.parse, self._cursor.render).read(where, column).sql
+        except ExpressionError as error:
+            code = "UNKNOWN_COLUMN" if error.word else "INVALID_EXPRESSION"
+            self._add(path, code, str(error), error.near, word=error.word)
+            return None
+        kind = self._cursor.describe(f"SELECT {condition} FROM ({select})")[0].type
+        if kind.family != "boolean":
+            self._add(path, "INVALID_EXPRESSION", f"{where} is {kind.name}, a condition is true or false.")
+            return None
+        return f"SELECT * FROM ({select}) WHERE {condition}"
 
     def _check_columns(self, table: Table, columns: Mapping[str, Column]) -> None:
         for name in columns:

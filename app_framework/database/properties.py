@@ -27,6 +27,9 @@ class SourceProperties(ConfigProperties):
         default="never",
         description="What a later start does: keep what the database file holds, load anew, or load if files changed.",
     )
+    where: str = Field(
+        default="", description="Condition over the files' columns; rows for which it is not true are left out."
+    )
 
     @model_validator(mode="after")
     def _one_format(self) -> SourceProperties:
@@ -36,7 +39,7 @@ class SourceProperties(ConfigProperties):
 
     def source(self) -> Source:
         """Return the source."""
-        return Source.of(parquet=self.parquet, csv=self.csv, json=self.json_, reload=self.reload)
+        return Source.of(parquet=self.parquet, csv=self.csv, json=self.json_, reload=self.reload, where=self.where)
 
 
 class TableProperties(ConfigProperties):

@@ -30,14 +30,16 @@ class Source:
         format: how the files are written.
         files: paths or patterns.
         reload: what a later start does: keep what the database holds, load anew, or load if the files changed.
+        where: a condition over the files' columns; rows for which it is not true are left out. Empty for none.
 
-    >>> Source.of(parquet="data/orders.parquet")
-    Source(format='parquet', files=('data/orders.parquet',), reload='never')
+    >>> Source.of(parquet="data/orders.parquet", where="year = 2013")
+    Source(format='parquet', files=('data/orders.parquet',), reload='never', where='year = 2013')
     """
 
     format: Format
     files: tuple[str, ...]
     reload: Reload = "never"
+    where: str = ""
 
     @classmethod
     def of(
@@ -47,6 +49,7 @@ class Source:
         csv: str | Path | Sequence[str | Path] | None = None,
         json: str | Path | Sequence[str | Path] | None = None,
         reload: Reload = "never",
+        where: str = "",
     ) -> Source:
         """Return the source with exactly one of the formats given."""
         given = [(name, files) for name, files in zip(FORMATS, (parquet, csv, json), strict=True) if files]
@@ -54,7 +57,7 @@ class Source:
             raise ValueError("a source names files of exactly one of: parquet, csv, json")
         (name, files), *_ = given
         listed = [files] if isinstance(files, str | Path) else files
-        return cls(name, tuple(str(file) for file in listed), reload)
+        return cls(name, tuple(str(file) for file in listed), reload, where)
 
     def resolve(self) -> tuple[Path, ...]:
         """Return the files that are there now, those of a pattern in order.
@@ -98,9 +101,9 @@ class MissingFileError(Exception):
         self.near = near
 
 
-def fingerprint(paths: Sequence[Path]) -> str:
-    """Return a hash over names, sizes and times of change: it differs when a file was written anew."""
-    state = hashlib.blake2b(digest_size=16)
+def fingerprint(paths: Sequence[Path], where: str = "") -> str:
+    """Return a hash over names, sizes and times of change: it differs when a file was written anew, or `where` was."""
+    state = hashlib.blake2b(where.encode(), digest_size=16)
     for path in paths:
         stat = path.stat()
         state.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,22 @@ class ClusterNode:
         name: of the node.
         arguments: further ones.
         command: in the place of ``node start``.
+        environ: variables of its own.
     """
 
-    def __init__(self, folder: Path, name: str, *arguments: str, command: tuple[str, ...] = ("node", "start")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *arguments: str,
+        command: tuple[str, ...] = ("node", "start"),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder / name
         self.name = name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._command = [str(AF), *command, "--name", name, "--data-dir", "data", *arguments]
+        self._environ = environ or {}
         self._log = self.folder / "node.log"
         self.ready_file = self.folder / "ready.json"
         self.port = 0
@@ -49,7 +58,7 @@ class ClusterNode:
             self.process = subprocess.Popen(
                 [*self._command, "--port", str(self.port), "--ready-file", str(self.ready_file), QUIET, *more],
                 cwd=self.folder,
-                env=clean_environ(),
+                env=clean_environ(**self._environ),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Three nodes of the sample with the profile `three-nodes`: the cluster that its README promises."""
+"""Three nodes of the sample with the profile `three-nodes`: what its README and that of the repository promise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tests.acceptance.cluster import Cluster, ClusterNode, cluster, until
 pytestmark = pytest.mark.acceptance
 
 ROOT = Path(__file__).resolve().parents[2]
-FLIGHTS = 336_776
+FLIGHTS = {"ewr": 120_835, "jfk": 111_279, "lga": 104_662}
+ALL = [336_776, 4_043]
 SAMPLE = ("sample_app.main:app", "--profile", "three-nodes")
 
 
@@ -21,33 +22,48 @@ def start(nodes: Cluster, name: str, *arguments: str) -> ClusterNode:
     folder.mkdir()
     for shared in ("config", "sample_app"):
         (folder / shared).symlink_to(ROOT / shared)
-    return nodes.start(name, *SAMPLE, *arguments).ready()
+    return nodes.start(name, *SAMPLE, *arguments, environ={"AIRPORT": name.upper()}).ready()
 
 
-def flights(node: ClusterNode) -> int:
-    """Return what a node counts."""
-    answer = node.post("/cubes/flights/query", {"measures": ["flights"]})
-    return int(answer.json()["rows"][0][0])
+def ask(node: ClusterNode, cube: str, *measures: str, **more: object) -> dict[str, object]:
+    """Return what a node answers."""
+    answer = node.post(f"/cubes/{cube}/query", {"measures": [*measures], **more}).json()
+    assert isinstance(answer, dict)
+    return answer
 
 
-def test_three_nodes_of_the_sample_form_a_cluster_and_survive_the_death_of_its_leader(tmp_path: Path) -> None:
-    """Every node answers for its cube before, while and after the leader is gone; health says who leads."""
+def test_three_nodes_of_the_sample_answer_as_one_and_say_what_is_missing(tmp_path: Path) -> None:
+    """AA6: every node answers for all airports; one that was killed is missed by name until it is back."""
     with cluster(tmp_path) as nodes:
-        first = start(nodes, "node1")
-        for name in ("node2", "node3"):
+        first = start(nodes, "ewr")
+        for name in ("jfk", "lga"):
             start(nodes, name, "--peer", first.url)
         nodes.until_agreed(3, members=3)
         nodes.until_tolerates(1)
         assert {node.view()["clusterId"] for node in nodes.alive} == {"nyc-ops"}
-        assert [flights(node) for node in nodes.alive] == [FLIGHTS] * 3
-        leader = nodes.leader()
-        leader.kill_machine()
-        assert [flights(node) for node in nodes.alive] == [FLIGHTS] * 2
-        nodes.until_agreed(2, members=3)
-        leader.start().ready()
-        nodes.until_agreed(3, members=3)
-        assert flights(leader) == FLIGHTS
-        until(lambda: leader_of(leader) == nodes.leader().name, "health names the leader", nodes.describe)
+        for node in nodes.alive:
+            assert ask(node, "flights", "flights")["rows"] == [[FLIGHTS[node.name]]]
+            until(lambda node=node: whole(node), f"{node.name} answers for all", nodes.describe)
+        victim = nodes.alive[1]
+        victim.kill_machine()
+        others = nodes.alive
+        for node in others:
+            until(lambda node=node: ask(node, "nyc", "flights").get("code"), "it misses one", nodes.describe)
+            problem = ask(node, "nyc", "flights")
+            assert (problem["status"], problem["code"], problem["node"]) == (503, "SERVICE_UNAVAILABLE", victim.name)
+            rest = ask(node, "nyc", "flights", levels=["origin"], unavailable="partial")
+            assert rest["partial"] is True
+            assert rest["rows"] == [[n.name.upper(), FLIGHTS[n.name]] for n in sorted(others, key=lambda n: n.name)]
+            assert rest["missing"] == [{"node": victim.name, "members": {"origin": [victim.name.upper()]}}]
+        victim.start().ready()
+        for node in nodes.alive:
+            until(lambda node=node: whole(node), f"{node.name} answers for all again", nodes.describe)
+        until(lambda: leader_of(victim) == nodes.leader().name, "health names the leader", nodes.describe)
+
+
+def whole(node: ClusterNode) -> bool:
+    """Return whether a node counts all flights, and the planes that flew from any airport once."""
+    return ask(node, "nyc", "flights", "planes").get("rows") == [ALL]
 
 
 def leader_of(node: ClusterNode) -> str:

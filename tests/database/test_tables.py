@@ -52,6 +52,35 @@ def test_json_decimals_keep_every_digit_when_declared(tmp_path: Path) -> None:
         assert [str(x) for x in database.query("SELECT * FROM t")[0]] == ["12345678901234567.89", "1234567890123.45"]
 
 
+def test_a_source_keeps_the_rows_that_its_condition_is_true_for(tmp_path: Path) -> None:
+    """So that each of several nodes holds its part of the same files; null is not true."""
+    file = write(tmp_path / "a.csv", "place,n\nEWR,1\nJFK,2\nEWR,3\n,4\n")
+    source = Source.of(csv=file, where="place = 'EWR' and n > 1", reload="if-changed")
+    with Database.open(tmp_path / "t.duckdb", tables=[Table("t", source, columns={"n": "bigint"})]) as database:
+        assert database.query("SELECT place, n FROM t") == [("EWR", 3)]
+    other = Table("t", Source.of(csv=file, where="place <> 'EWR'", reload="if-changed"), columns={"n": "bigint"})
+    with Database.open(tmp_path / "t.duckdb", tables=[other]) as database:  # another condition is a change
+        assert database.query("SELECT place, n FROM t") == [("JFK", 2)]
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "text", "near"),
+    [
+        ("plaec = 'EWR'", "UNKNOWN_COLUMN", "the files of table 't' have no column 'plaec'", ("place",)),
+        ("n + 1", "INVALID_EXPRESSION", "n + 1 is int64, a condition is true or false.", ()),
+        ("n in (select 1)", "INVALID_EXPRESSION", "", ()),
+        ("count(*) > 1", "INVALID_EXPRESSION", "", ()),
+    ],
+)
+def test_a_condition_that_is_none_is_refused_with_its_place(
+    tmp_path: Path, where: str, code: str, text: str, near: tuple[str, ...]
+) -> None:
+    file = write(tmp_path / "a.csv", "place,n\nEWR,1\n")
+    (problem,) = problems(Table("t", Source.of(csv=file, where=where)))
+    assert (problem.code, problem.where, problem.near) == (code, "database.tables.t.source.where", near)
+    assert text in problem.message
+
+
 def test_a_source_may_be_a_list_or_a_pattern(tmp_path: Path) -> None:
     """Columns are matched by name, so files may have them in another order."""
     write(tmp_path / "1.csv", "a,b\n1,x\n")

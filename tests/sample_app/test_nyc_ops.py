@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_a_month_that_does_not_exist_is_refused(client: Client) -> None:
     assert client.get("/ops/worst-origin", params={"month": 13}).status_code == 400
 
 
-SECRETS = {"secure": {"ADMIN_PASSWORD": "not to be guessed"}}
+SECRETS = {"secure": {"ADMIN_PASSWORD": "not to be guessed"}, "three-nodes": {"AIRPORT": "EWR"}}
 """What a profile takes from the environment."""
 
 
@@ -121,5 +122,20 @@ def test_every_profile_of_the_config_folder_holds_for_the_sample(profile: str) -
     assert context.environment.active_profiles == (profile,)
 
 
-def test_the_signpost_ends_with_the_studio() -> None:
-    assert demo.signpost("http://127.0.0.1:8080").splitlines()[-1].split() == ["Studio", "http://127.0.0.1:8080/studio"]
+def test_the_signpost_says_how_to_bring_a_node_back_and_ends_with_the_studio(tmp_path: Path) -> None:
+    text = demo.signpost(demo.Demo((8080, 8081, 8082), tmp_path, ()).nodes)
+    assert text.splitlines()[-1].split() == ["Studio", "http://127.0.0.1:8080/studio"]
+    assert "AIRPORT=JFK .venv/bin/af node start sample_app.main:app --profile three-nodes --name jfk" in text
+    assert f"--data-dir {tmp_path / 'jfk'} --peer 127.0.0.1:8080" in text
+
+
+def test_a_demo_whose_ports_are_taken_says_so_and_touches_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """What another demo keeps is not removed under it."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert demo.main([f"--server.port={port}"]) == 1
+    err = capsys.readouterr().err
+    assert f"needs the ports {port} to {port + 2}" in err
+    assert "make demo ARGS=--server.port=0" in err
