@@ -67,7 +67,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "fastapi": ("web",),
     "httpx": ("testing", "client", "cluster.peers"),
     "jinja2": ("web",),
-    "nats": ("messaging.nats_bus",),
+    "nats": ("messaging.nats_bus", "messaging.nats_client"),
     "orjson": ("web",),
     "numpy": ("olap.tiles",),
     "packaging": ("boot", "cli"),
