@@ -270,7 +270,7 @@ class NatsBus:
         return client
 
     def _options(
-        self, client: Client, connection: NatsConnection, on_error: Callable[[Exception], Awaitable[None]]
+        self, client: NatsClient, connection: NatsConnection, on_error: Callable[[Exception], Awaitable[None]]
     ) -> dict[str, Any]:
         """The settings of a client; untyped, because nats-py's annotations know no fractions of seconds."""
 
@@ -289,6 +289,7 @@ class NatsBus:
                 self._tell("lame-duck")
 
         async def on_closed() -> None:
+            client.end()
             if self._client is client and not self._closed:
                 self._spawn(self._revive())
 
