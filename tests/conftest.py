@@ -9,6 +9,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.open_connections import OpenConnections
+
 PLUGIN = "app_framework.testing.pytest_plugin"
 
 # The `test` starter's entry point brings our plugin; where that starter is not installed we do.
@@ -23,6 +25,11 @@ PROCESSES = {"acceptance", "benchmarks", "docs", "cli", "sample_app"}
 """Rooms whose tests start processes."""
 
 TOOLS_MUST_BE_HERE = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Garbage is collected late, in whichever test runs by then; this finds connections where they are left."""
+    config.pluginmanager.register(OpenConnections(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

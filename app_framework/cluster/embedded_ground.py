@@ -182,6 +182,8 @@ class EmbeddedGround:
         except (OSError, ValueError, TimeoutError):
             return False
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
         return True
 
     def listen(self, listener: Callable[[str], None]) -> None:

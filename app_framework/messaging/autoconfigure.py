@@ -220,8 +220,8 @@ class _Factory:
         """Return a messenger over NATS, connected."""
         from app_framework.messaging.nats_bus import NatsBus
 
-        bus = await NatsBus.connect(connection, name=name, timeout_s=timeout_s)
-        return self.messenger(bus, self._direct_streams(self._properties.direct))
+        direct = self._direct_streams(self._properties.direct)  # what is wrong with them is said before there is a bus
+        return self.messenger(await NatsBus.connect(connection, name=name, timeout_s=timeout_s), direct)
 
     def _direct_streams(self, properties: DirectProperties) -> DirectStreams | None:
         if not properties.enabled and messenger_type(self._environment) != "netty":

@@ -118,11 +118,13 @@ class DirectStreams:
                 await _send_while_wanted(offer, reader, writer)
         except OSError as error:
             logger.debug("a direct stream was cut: %s", error)
+        except asyncio.CancelledError:
+            writer.transport.abort()  # by `close`; what a claimer does not read would keep it open
         finally:
-            self._connections.discard(task)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            try:
+                await _hang_up(writer)
+            finally:
+                self._connections.discard(task)
 
     async def _admit(self, reader: asyncio.StreamReader) -> Offer | None:
         """Read the claim; whoever holds no ticket is cut off without an answer."""
@@ -134,6 +136,15 @@ class DirectStreams:
         if claim[: len(MAGIC)] != MAGIC:
             return None
         return self.offers.take(claim[len(MAGIC) : -TOKEN_BYTES], claim[-TOKEN_BYTES:])
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        with suppress(OSError):
+            await writer.wait_closed()
+    finally:
+        writer.transport.abort()
 
 
 async def _send_while_wanted(offer: Offer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,6 +28,8 @@ from app_framework.messaging.subject import (
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from app_framework.messaging.nats_client import NatsClient
+
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
@@ -48,7 +50,7 @@ class NatsBus:
     def __init__(self, connection: NatsConnection, *, name: str) -> None:
         self.name = name
         self._connection = connection
-        self._client: Client | None = None
+        self._client: NatsClient | None = None
         self._subscriptions: set[NatsSubscription] = set()
         self._listeners: list[Callable[[BusEvent], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,11 +190,13 @@ class NatsBus:
             raise DisconnectedError(self.name, "it is closed")
         client = await self._connect(connection, timeout_s)
         old, self._client, self._connection = self._client, client, connection
-        self._tell("disconnected", "it moves to other servers")
-        await self._resubscribe(client)
-        self._tell("reconnected")
-        if old is not None:
-            await _close(old)
+        try:
+            self._tell("disconnected", "it moves to other servers")
+            await self._resubscribe(client)
+            self._tell("reconnected")
+        finally:
+            if old is not None:
+                await _close(old)
 
     async def drain(self, timeout_s: float = 5.0) -> None:
         """Take no new messages, handle those that wait for as long as the time allows, close.
@@ -217,11 +221,13 @@ class NatsBus:
         if self._closed:
             return
         self._closed = True
-        for task in (*self._tasks, *self._flushes):
-            if task is not asyncio.current_task():
-                task.cancel()
+        left = {*self._tasks, *self._flushes} - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
         if self._client is not None:
             await _close(self._client)
+        if left:
+            await asyncio.wait(left, timeout=CLOSE_TIMEOUT_S)  # one of them may just have connected again
         self._subscriptions.clear()
         self._tell("closed")
 
@@ -230,11 +236,11 @@ class NatsBus:
         servers = ", ".join(self._connection.servers)
         return f"<NatsBus {self.name!r} {state} to {servers}, {len(self._subscriptions)} subscriptions>"
 
-    async def _connect(self, connection: NatsConnection, timeout_s: float) -> Client:
+    async def _connect(self, connection: NatsConnection, timeout_s: float) -> NatsClient:
         """Build a client that is connected: nats-py would try for ever, so the time and a refusal end it here."""
-        from nats.aio.client import Client
+        from app_framework.messaging.nats_client import NatsClient
 
-        client = Client()
+        client = NatsClient()
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def on_error(error: Exception) -> None:
@@ -245,25 +251,26 @@ class NatsBus:
                 self._report(error)
 
         attempt = asyncio.ensure_future(client.connect(**self._options(client, connection, on_error)))
+        connected = False
         try:
             waited: set[asyncio.Future[Any]] = {attempt, refused}
             await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if attempt.done():
-                attempt.result()
-                return client
-            reason = refused.result() if refused.done() else self._last_error or "no server answered"
-            raise DisconnectedError(self.name, f"{', '.join(connection.servers)}: {reason}")
+            if not attempt.done():
+                reason = refused.result() if refused.done() else self._last_error or "no server answered"
+                raise DisconnectedError(self.name, f"{', '.join(connection.servers)}: {reason}")
+            attempt.result()
+            if self._closed:
+                raise DisconnectedError(self.name, "it was closed meanwhile")
+            connected = True
         except self.connection_errors as error:
             raise DisconnectedError(self.name, str(error)) from error
         finally:
-            if not attempt.done():
-                attempt.cancel()
-                await asyncio.wait({attempt}, timeout=CLOSE_TIMEOUT_S)
-            if attempt.cancelled() or attempt.exception() is not None:
-                await _close(client)
+            if not connected:
+                await _give_up(client, attempt)
+        return client
 
     def _options(
-        self, client: Client, connection: NatsConnection, on_error: Callable[[Exception], Awaitable[None]]
+        self, client: NatsClient, connection: NatsConnection, on_error: Callable[[Exception], Awaitable[None]]
     ) -> dict[str, Any]:
         """The settings of a client; untyped, because nats-py's annotations know no fractions of seconds."""
 
@@ -282,6 +289,7 @@ class NatsBus:
                 self._tell("lame-duck")
 
         async def on_closed() -> None:
+            client.end()
             if self._client is client and not self._closed:
                 self._spawn(self._revive())
 
@@ -309,8 +317,8 @@ class NatsBus:
 
     async def _revive(self) -> None:
         """Build the connection anew after the server ended it for good; nats-py does not come back from that."""
-        wait_s = RECONNECT_WAIT_S
-        while not self._closed:
+        ended, wait_s = self._client, RECONNECT_WAIT_S
+        while not self._closed and self._client is ended:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, REVIVE_WAIT_S_MAX)
             try:
@@ -318,10 +326,12 @@ class NatsBus:
             except DisconnectedError as error:
                 logger.warning("%s cannot connect again: %s", self.name, error.reason)
                 continue
+            if self._client is not ended:  # it has moved meanwhile
+                await _close(client)
+                return
             self._client = client
             await self._resubscribe(client)
             self._tell("reconnected")
-            return
 
     async def _resubscribe(self, client: Client) -> None:
         with suppress(*self.connection_errors):
@@ -352,13 +362,28 @@ async def _flush(client: Client) -> None:
     await client.flush(3600)
 
 
-async def _close(client: Client) -> None:
+async def _give_up(client: NatsClient, attempt: asyncio.Task[None]) -> None:
+    """End an attempt to connect; it may come to its goal all the same, and must not stay there."""
+    client.end()
+    attempt.cancel()
+    attempt.add_done_callback(_told)
+    await asyncio.wait({attempt}, timeout=CLOSE_TIMEOUT_S)
+    await _close(client)
+
+
+async def _close(client: NatsClient) -> None:
     """Close a client whatever state it is in; a broken socket may raise, a dead one may hang."""
     closing = asyncio.ensure_future(client.close())
-    done, _ = await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S)
-    if not done:
+    closing.add_done_callback(_told)
+    try:
+        await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S)
+    finally:
+        client.end()
         closing.cancel()
-    elif (error := closing.exception()) is not None:
+
+
+def _told(end: asyncio.Future[None]) -> None:
+    if not end.cancelled() and (error := end.exception()) is not None:
         logger.debug("a NATS connection did not close cleanly: %s", error)
 
 

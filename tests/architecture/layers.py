@@ -68,7 +68,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "httpx": ("testing", "client", "cluster.peers"),
     "hypothesis": ("testing.generated_models", "testing.strategies"),
     "jinja2": ("web",),
-    "nats": ("messaging.nats_bus",),
+    "nats": ("messaging.nats_bus", "messaging.nats_client"),
     "orjson": ("web",),
     "numpy": ("olap.tiles", "olap.partial"),
     "packaging": ("boot", "cli"),

@@ -32,6 +32,7 @@ from app_framework.messaging.server_binary import find_binary
 from app_framework.messaging.server_config import NatsServerSettings
 from app_framework.messaging.server_info import server_info
 from app_framework.messaging.service import Call
+from app_framework.security.autoconfigure import SecurityAutoConfiguration
 from app_framework.testing import ContextRunner
 
 RUNNER = ContextRunner(auto=[NatsAutoConfiguration, MessagingAutoConfiguration])
@@ -409,6 +410,14 @@ def test_settings_that_contradict_each_other_are_refused_in_words(section: str, 
     failure = RUNNER.yaml(f"nats: {section}").fails()
     assert said in failure.description + failure.action
     assert "<inline>:1:" in failure.description
+
+
+def test_an_address_that_tickets_cannot_name_leaves_no_connection(tmp_path: Path) -> None:
+    """The node gives up its start before it connects to its server."""
+    runner = on_nats(tmp_path).auto(SecurityAutoConfiguration).properties({"messaging.direct.address": "0.0.0.0"})
+    ana = {"security.users.ana.password": "ana-ana-ana-ana", "security.users.ana.roles": ["reader"]}
+    failure = runner.properties(ana).fails()
+    assert "the address that tickets name: advertise" in failure.description
 
 
 def test_servers_may_be_written_short() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,83 @@ def test_a_server_that_hangs_for_a_while_costs_time_but_not_the_connection(serve
             assert (await a.request("echo", b"awake", timeout_s=5)).data == b"awake"
             await a.flush(5)
             assert events == []
+
+    asyncio.run(talk())
+
+
+class Desk:
+    """Stands where a nats-server should be, and counts who is on the line."""
+
+    def __init__(self, greeting: bytes) -> None:
+        self._greeting = greeting
+        self.calls = self.open = 0
+
+    def listen(self, port: int = 0) -> Awaitable[asyncio.Server]:
+        return asyncio.start_server(self._talk, "127.0.0.1", port)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.calls, self.open = self.calls + 1, self.open + 1
+        with suppress(OSError):
+            writer.write(self._greeting)
+            while line := await reader.readline():
+                if line.startswith(b"PING"):
+                    writer.write(b"PONG\r\n")
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        self.open -= 1
+
+
+def test_an_attempt_to_come_back_that_fails_leaves_no_connection_open(server: NatsServer) -> None:
+    """Each would cost a descriptor while a server hangs, or somebody else has its port."""
+
+    async def talk() -> None:
+        bus = await NatsBus.connect(server.connection(), name="a")
+        server.kill()
+        await until(lambda: not bus.connected)
+        desk = Desk(b"HELLO\r\n")
+        async with await desk.listen(server.client_port):
+            await until(lambda: desk.calls >= 4)
+            assert desk.open <= 2  # the last one, and one that is just hanging up
+            await bus.close()
+            await until(lambda: desk.open == 0)
+
+    asyncio.run(talk())
+
+
+def test_a_connection_that_is_not_wanted_any_more_is_not_left_open() -> None:
+    """Wherever the wait for it ends; nats-py may connect all the same."""
+
+    async def talk() -> None:
+        desk = Desk(b'INFO {"max_payload": 1048576}\r\n')
+        async with await desk.listen() as listening:
+            there = NatsConnection((f"nats://127.0.0.1:{listening.sockets[0].getsockname()[1]}",))
+            for steps in range(40):
+                connecting = asyncio.ensure_future(NatsBus.connect(there, name="a"))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                connecting.cancel()
+                await asyncio.wait({connecting})
+                if not connecting.cancelled():
+                    await connecting.result().close()
+                await until(lambda: desk.open == 0)
+            assert desk.calls > 10
+
+    asyncio.run(talk())
+
+
+def test_closing_while_it_moves_leaves_no_connection_open(server: NatsServer) -> None:
+    async def talk() -> None:
+        desk = Desk(b'INFO {"max_payload": 1048576}\r\n')
+        async with await desk.listen() as listening:
+            there = NatsConnection((f"nats://127.0.0.1:{listening.sockets[0].getsockname()[1]}",))
+            bus = await NatsBus.connect(server.connection(), name="a")
+            moving = asyncio.ensure_future(bus.move(there))
+            await asyncio.sleep(0)
+            await bus.close()
+            with pytest.raises(DisconnectedError, match="closed meanwhile"):
+                await moving
+            await until(lambda: desk.open == 0)
 
     asyncio.run(talk())
 

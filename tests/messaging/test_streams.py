@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
 from app_framework.errors import UserError
+from app_framework.messaging.claim import MAGIC
 from app_framework.messaging.direct import BadTicketError, DirectStreams, TooManyTicketsError
 from app_framework.messaging.errors import (
     DeadlineExceededError,
@@ -323,6 +325,30 @@ def test_connections_without_a_ticket_are_cut_and_bounded() -> None:
             each.close()
         await offer.withdraw()
         await direct.close()
+
+    asyncio.run(talk())
+
+
+def test_a_claimer_that_does_not_read_is_cut_when_the_streams_close() -> None:
+    """What waits to be sent to it would keep its connection open, and the node waiting."""
+
+    async def much() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1 << 20)
+
+    async def talk() -> None:
+        direct = DirectStreams()
+        offer = await direct.open(much())
+        ticket = json.loads(offer.ticket)
+        _, writer = await asyncio.open_connection("127.0.0.1", direct.port)
+        writer.transport.pause_reading()
+        writer.write(MAGIC + bytes.fromhex(ticket["id"] + ticket["token"]))
+        await until(lambda: len(direct._connections) == 1)
+        await asyncio.sleep(0.1)  # until nothing more fits on the way
+        await asyncio.wait_for(direct.close(), 5)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     asyncio.run(talk())
 
