@@ -250,8 +250,13 @@ class Roster:
             self._happened(other, Retry())
 
     async def _tick(self) -> None:
+        """Look who fell silent; what came while this process itself stood still has yet to be heard."""
+        loop, pause_s = asyncio.get_running_loop(), self._limits.suspect_s / TICKS_EACH
         while True:
-            await asyncio.sleep(self._limits.suspect_s / TICKS_EACH)
+            due_s = loop.time() + pause_s
+            await asyncio.sleep(pause_s)
+            if loop.time() > due_s + pause_s:
+                continue
             for id_ in tuple(self.peers):
                 self._happened(id_, Tick(self._limits.suspect_s))
 

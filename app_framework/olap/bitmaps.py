@@ -59,14 +59,25 @@ class DistinctBitmaps:
 
         The values are looked at once for each version: their range, and how many members the levels have.
         """
+        spans = self.spans(plan, cursor, version)
+        bitmaps = {m.name: _bitmap(m, *spans[m.name]) for m in plan.aggregates if m.name in spans}
+        return plan.measuring(bitmaps) if bitmaps else plan
+
+    def spans(self, plan: QueryPlan, cursor: Cursor, version: int, times: int = 1) -> Mapping[str, tuple[int, int]]:
+        """Return the distinct counts of a plan that bitmaps are for, each with the least and the largest value.
+
+        Args:
+            plan: what is asked.
+            cursor: looks at the values.
+            version: of the data.
+            times: how often each is counted in a cell at most.
+        """
         measures = [measure for measure in plan.aggregates if _dense(measure)]
         seen = self._look(plan, measures, cursor, version) if measures else None
         if seen is None or seen.rows < self._rows_min:
-            return plan
-        bitmaps = {m.name: _bitmap(m, *span) for m in measures if (span := seen.ranges[m.arguments[0].sql])}
-        if not bitmaps or self._bytes(plan, seen, bitmaps) > self._bytes_max:
-            return plan
-        return plan.measuring(bitmaps)
+            return {}
+        spans = {m.name: span for m in measures if (span := seen.ranges[m.arguments[0].sql])}
+        return spans if spans and times * self._bytes(plan, seen, spans) <= self._bytes_max else {}
 
     def _look(
         self, plan: QueryPlan, measures: Sequence[AggregateMeasure], cursor: Cursor, version: int
@@ -94,16 +105,16 @@ class DistinctBitmaps:
         self._seen = _Seen(version, rows or 0, {**seen.ranges, **ranges}, {**seen.members, **members})
         return self._seen
 
-    def _bytes(self, plan: QueryPlan, seen: _Seen, bitmaps: Mapping[str, AggregateMeasure]) -> int:
+    def _bytes(self, plan: QueryPlan, seen: _Seen, spans: Mapping[str, tuple[int, int]]) -> int:
         """Return what the bitmaps take at most, were every combination of members there."""
         cells = 1
         for level in _levels(plan):
             # The number of members is an estimate, a few hundredths off; beside them there may be rows without one.
             cells *= seen.members[level.full_name] * 11 // 10 + 2
         cells = min(cells, seen.rows) * (1 if plan.totals == "none" else 2)
-        names = [name for needs in _frames(plan).values() for _, name in needs.aggregates] or [*bitmaps]
-        spans = [seen.ranges[bitmaps[name].arguments[0].sql] for name in names if name in bitmaps]
-        return cells * self._threads * sum((span[1] - span[0]) // 8 + 32 for span in spans if span)
+        names = [name for needs in _frames(plan).values() for _, name in needs.aggregates] or [*spans]
+        taken = sum((spans[name][1] - spans[name][0]) // 8 + 32 for name in names if name in spans)
+        return cells * self._threads * taken
 
     def __repr__(self) -> str:
         return f"<DistinctBitmaps from {self._rows_min:,} rows, up to {self._bytes_max:,} bytes>"

@@ -153,3 +153,16 @@ def test_what_is_too_much_is_refused_by_who_would_send_it() -> None:
         assert isinstance(error, PartTooLargeError)
         assert "'b'" in str(error)
         assert isinstance(world.error(["count"], ["region"], unavailable="partial"), PartTooLargeError)
+
+
+def test_a_query_node_that_stood_still_itself_loses_nobody(
+    distribution: DistributionTestHelper, a: DataNode, world: QueryNode
+) -> None:
+    """AA6: under SIGSTOP, or while its loop was busy, it heard nothing; that says nothing of others."""
+    distribution.hold(a)
+    running = world.begin(["revenue.sum"])
+    distribution._loop._jump(distribution.limits.suspect_s * 3)
+    distribution.run_ready()
+    distribution.release(a)
+    assert running.result().value == 15
+    assert {node.state for node in world.nodes.values()} == {"active"}

@@ -6,13 +6,15 @@ answer = await PartialAnswerer(cube.model, database).answer(question)
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
 from app_framework.database.errors import EngineError, NoSuchBranchError, VersionGoneError
+from app_framework.olap.aggregation import COUNT_DISTINCT
+from app_framework.olap.bitmaps import BITMAPS_FROM, DistinctBitmaps, hindered_by
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -20,10 +22,14 @@ from app_framework.olap.errors import (
     MeasureOverflowError,
     QueryError,
     QueryProblem,
+    TooLargeError,
 )
+from app_framework.olap.frames import Key
 from app_framework.olap.partial.answer import PartialAnswer
 from app_framework.olap.partial.binding import BoundFrame, bind
+from app_framework.olap.partial.distinct import Span, marked
 from app_framework.olap.partial.frame_sql import FrameStatement, write_frame
+from app_framework.olap.plan import QueryPlan
 
 if TYPE_CHECKING:
     from app_framework.database import Database
@@ -43,12 +49,17 @@ class PartialAnswerer:
         model: of the cube.
         database: where its rows are.
         rows_max: the most rows of one frame, whatever a question allows.
+        bitmaps_from: from how many rows of the base table on distinct integers are sent as bitmaps.
     """
 
-    def __init__(self, model: CubeModel, database: Database, *, rows_max: int = ROWS_MAX) -> None:
+    def __init__(
+        self, model: CubeModel, database: Database, *, rows_max: int = ROWS_MAX, bitmaps_from: int | None = None
+    ) -> None:
         self._model = model
         self._database = database
         self._rows_max = rows_max
+        rows_min = BITMAPS_FROM if bitmaps_from is None else bitmaps_from
+        self._bitmaps = DistinctBitmaps(rows_min, threads=database.limits.threads)
 
     async def answer(self, question: PartialQuestion) -> PartialAnswer:
         """Answer for this node; cancelling the task interrupts the database.
@@ -65,14 +76,26 @@ class PartialAnswerer:
         """Read all frames of one version."""
         started = time.perf_counter()
         tree, rows_max = self._model.joins, min(question.rows_max, self._rows_max)
+        bitmaps, counted = True, False
 
         def read(view: DataView) -> tuple[int, tuple[pa.Table, ...]]:
-            nonlocal tree
+            nonlocal tree, counted
             tree = self._model.joins.at(view.sources)
-            return view.version, tuple(_table(cursor, write_frame(frame, tree, rows_max), rows_max) for frame in frames)
+            tables = []
+            for frame in frames:
+                spans = self._spans(cursor, frame, view) if bitmaps else {}
+                counted |= bool(spans)
+                tables.append(_table(cursor, write_frame(frame, tree, rows_max, spans), rows_max))
+            return view.version, tuple(tables)
 
         try:
-            version, tables = self._database.read(cursor, read, question.version, question.branch)
+            try:
+                version, tables = self._database.read(cursor, read, question.version, question.branch)
+            except (EngineError, TooLargeError) as error:
+                if not (counted and hindered_by(error)):
+                    raise
+                bitmaps = False
+                version, tables = self._database.read(cursor, read, question.version, question.branch)
         except EngineError as error:
             raise _blamed(cursor, frames, tree, error) from error
         except NoSuchBranchError as error:
@@ -81,13 +104,28 @@ class PartialAnswerer:
             raise QueryError.of([QueryProblem(UNKNOWN_VERSION, "version", str(error))]) from error
         return PartialAnswer(version, tables, (time.perf_counter() - started) * 1000)
 
+    def _spans(self, cursor: Cursor, frame: BoundFrame, view: DataView) -> Mapping[str, Span]:
+        """Return the measures whose distinct values are sent as bitmaps; what is not of today is sent as values."""
+        counted = tuple({c.measure.name: c.measure for c in frame.cells}.values())
+        if view.sources or all(measure.aggregation is not COUNT_DISTINCT for measure in counted):
+            return {}
+        keys = tuple(Key(level.full_name, level) for level in frame.levels)
+        tree = self._model.joins
+        plan = QueryPlan(self._model.name, tree, tree.needed(frame.joins), (), keys, "none", counted, (), (), None, 0)
+        return self._bitmaps.spans(plan, cursor, view.version, len(frame.contexts))
+
     def __repr__(self) -> str:
         return f"<PartialAnswerer of cube {self._model.name!r}>"
 
 
 def _table(cursor: Cursor, statement: FrameStatement, rows_max: int) -> pa.Table:
     table = cast("pa.Table", cursor.arrow(statement.text, statement.parameters, rows_max))
-    return table.rename_columns(list(statement.columns))
+    table = table.rename_columns(list(statement.columns))
+    if not statement.bitmaps:
+        return table
+    spans = statement.bitmaps
+    fields = [marked(field, spans[field.name]) if field.name in spans else field for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _blamed(cursor: Cursor, frames: Sequence[BoundFrame], tree: JoinTree, error: EngineError) -> Exception:

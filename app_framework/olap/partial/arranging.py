@@ -10,19 +10,20 @@ and are left out where they have no place. So a total counts each application on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from app_framework.database.sql import quote
+from app_framework.olap.aggregation import COUNT_DISTINCT
 from app_framework.olap.dimension import Hierarchy, place_of
 from app_framework.olap.frames import Frame, asked_groupings
 from app_framework.olap.model import CubeModel
 from app_framework.olap.partial.answer import PartialAnswerError
-from app_framework.olap.partial.gathered import PARTIAL, FrameColumns, GatheredRows, numbered, wires_of
+from app_framework.olap.partial.gathered import PARTIAL, Cell, FrameColumns, GatheredRows, numbered, wires_of
 from app_framework.olap.partial.projection import Knowledge, Replication, read_by
 from app_framework.olap.partial.splitting import Split, contexts_of
-from app_framework.olap.partial.wire import order_name
+from app_framework.olap.partial.wire import Wire, order_name, wire_of_numbers
 
 OF = "of"
 """The column that says of which grouping a row is."""
@@ -100,12 +101,17 @@ def arrange(split: Split, model: CubeModel, gathered: Sequence[ApplicationPart])
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What one application sent of a frame: the place of the application, its table, and the keys that it has."""
+    """What one application sent of a frame: the place of the application, its tables, and the keys that it has."""
 
     place: int
     part: ApplicationPart
-    table: pa.Table
+    tables: tuple[pa.Table, ...]
     known: tuple[bool, ...]
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows of all its nodes."""
+        return _concatenated(self.tables)
 
 
 class _Arranger:
@@ -115,18 +121,22 @@ class _Arranger:
         self._split = split
         self._model = model
         self._gathered = gathered
-        self._wires = wires_of(split.plan.aggregates)
+        self._measures = {measure.name: measure for measure in split.plan.aggregates}
 
     def rows_of(self, number: int, frame: Frame) -> GatheredRows:
         """Return what stands for the rows of a frame, and keep the tables that it is made of."""
         asked = self._split.frames[frame]
-        columns = FrameColumns.of(frame, asked, self._wires)
+        wires = wires_of(asked, self._measures)
+        columns = FrameColumns.of(frame, asked, wires)
         contexts = contexts_of(self._split.plan, frame)
         sent = [one for i, part in enumerate(self._gathered) if (one := self._sent(i, part, number, frame, columns))]
+        if counted := self._counted(columns):
+            sent = self._united(sent, counted, wires)
+            columns = FrameColumns.of(frame, asked, wires)
         if all(all(one.known) for one in sent):
-            return GatheredRows(columns, self._wires, contexts, self._together(f"#partial {number}", sent, columns))
+            return GatheredRows(columns, wires, contexts, self._together(f"#partial {number}", sent, columns))
         rows = self._laid_out(number, frame, sent, columns)
-        return GatheredRows(columns, self._wires, contexts, rows, f"{PARTIAL}.{OF}")
+        return GatheredRows(columns, wires, contexts, rows, f"{PARTIAL}.{OF}")
 
     def _sent(
         self, place: int, part: ApplicationPart, number: int, frame: Frame, columns: FrameColumns
@@ -135,8 +145,29 @@ class _Arranger:
             return None
         known = tuple(key.level.full_name in part.knows for key in frame.keys)
         wanted = [*self._wanted(part, frame, known, columns)]
-        tables = [numbered(table, columns, wanted) for table in part.tables[number]]
-        return _Sent(place, part, tables[0] if len(tables) == 1 else _concatenated(tables), known)
+        return _Sent(place, part, tuple(numbered(table, columns, wanted) for table in part.tables[number]), known)
+
+    def _counted(self, columns: FrameColumns) -> dict[Cell, str]:
+        """Return the cells that count distinct values, each with its column."""
+        cells = columns.parts.items()
+        return {cell: parts[0].name for cell, parts in cells if self._measures[cell[0]].aggregation is COUNT_DISTINCT}
+
+    def _united(self, sent: Sequence[_Sent], counted: Mapping[Cell, str], wires: dict[Cell, Wire]) -> list[_Sent]:
+        """Return what was sent with distinct values under one numbering, and note how they merge then."""
+        from app_framework.olap.partial.distinct import united
+
+        tables = [[*one.tables] for one in sent]
+        for cell, name in counted.items():
+            at = [(i, j) for i, own in enumerate(tables) for j, table in enumerate(own) if name in table.column_names]
+            if not at:
+                continue
+            found = united([tables[i][j].column(name) for i, j in at], [tables[i][j].field(name) for i, j in at])
+            for (i, j), column in zip(at, found.columns, strict=True):
+                own = tables[i][j]
+                tables[i][j] = own.set_column(own.column_names.index(name), name, column)
+            if found.numbered:
+                wires[cell] = wire_of_numbers(bitmaps=found.bitmaps)
+        return [replace(one, tables=tuple(own)) for one, own in zip(sent, tables, strict=True)]
 
     def _wanted(
         self, part: ApplicationPart, frame: Frame, known: Sequence[bool], columns: FrameColumns
@@ -157,7 +188,7 @@ class _Arranger:
         """Return the rows of all applications, each with the columns that it has."""
         if not sent or not columns.all:
             return f"(SELECT {columns.missing} WHERE false)"
-        table = self.tables[name] = _concatenated([one.table for one in sent])
+        table = self.tables[name] = _concatenated([table for one in sent for table in one.tables])
         if table.num_columns == len(columns.all):
             return quote(name)
         return f"(SELECT {columns.missing} WHERE false UNION ALL BY NAME FROM {quote(name)})"
@@ -181,7 +212,7 @@ class _Arranger:
 
     def _layer(self, number: int, frame: Frame, one: _Sent, columns: FrameColumns, grouping: int) -> str:
         """Return the rows of one application at a grouping, nothing where it has no place there."""
-        there = set(one.table.column_names)
+        there = {name for table in one.tables for name in table.column_names}
         values = {column.name: f"a.{column.name} AS {column.name}" for column in columns.all if column.name in there}
         joins: dict[tuple[str, str], str] = {}
         for i, key in frame.shown(grouping):
@@ -237,6 +268,8 @@ def _numbered_paths(table: pa.Table, hierarchy: Hierarchy) -> pa.Table:
 
 
 def _concatenated(tables: Sequence[pa.Table]) -> pa.Table:
+    if len(tables) == 1:
+        return tables[0]
     try:
         return pa.concat_tables(tables, promote_options="default")
     except pa.ArrowException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app_framework.database.datatype import DataType
@@ -15,6 +15,7 @@ from app_framework.olap.frames import Frame, Key
 from app_framework.olap.join import JoinTree
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.partial.binding import BoundCell, BoundFrame, Context
+from app_framework.olap.partial.distinct import Span, bitmap_sql
 from app_framework.olap.partial.wire import ROWS, WirePart, column_name, order_name, wire_of
 from app_framework.olap.sorting import sort_key_columns
 from app_framework.olap.where import ConditionWriter
@@ -27,16 +28,29 @@ class FrameStatement:
     """SQL, the values bound to it, and what its columns are called when they travel.
 
     The engine does not tell names apart that differ in case only: in the statement columns are numbered.
+
+    Args:
+        bitmaps: the columns that hold bitmaps, each with what they are of.
     """
 
     text: str
     parameters: tuple[object, ...]
     columns: tuple[str, ...]
+    bitmaps: Mapping[str, Span]
 
 
-def write_frame(frame: BoundFrame, tree: JoinTree, rows_max: int) -> FrameStatement:
-    """Return the statement that reads a frame, and one row more than it may have."""
-    return _FrameWriter(frame, tree).statement(rows_max)
+def write_frame(
+    frame: BoundFrame, tree: JoinTree, rows_max: int, spans: Mapping[str, Span] | None = None
+) -> FrameStatement:
+    """Return the statement that reads a frame.
+
+    Args:
+        frame: what is asked.
+        tree: the tables.
+        rows_max: how many rows it may have; one more is read.
+        spans: of measures whose distinct values are sent as bitmaps, the least and the largest value.
+    """
+    return _FrameWriter(frame, tree, spans or {}).statement(rows_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +63,10 @@ class _Arrays:
 
 
 class _FrameWriter:
-    def __init__(self, frame: BoundFrame, tree: JoinTree) -> None:
+    def __init__(self, frame: BoundFrame, tree: JoinTree, spans: Mapping[str, Span]) -> None:
         self._frame = frame
+        self._spans = spans
+        self._bitmaps: dict[str, Span] = {}
         self._keys = [Key(f"k{i}", level) for i, level in enumerate(frame.levels)]
         self._facts = BaseRows(tree)
         self._where = ConditionWriter(self._facts)
@@ -69,7 +85,8 @@ class _FrameWriter:
             self._sql.append(f"0 AS {quote(GROUPING)}")
         cells = select_cells(self._sql, *self._rows(), ", ".join(keys))
         text = self._with_arrays(keys, cells) if self._arrays else cells
-        return FrameStatement(f"{text}\nLIMIT {rows_max + 1}", tuple(self._where.parameters), tuple(self._names))
+        text, parameters = f"{text}\nLIMIT {rows_max + 1}", tuple(self._where.parameters)
+        return FrameStatement(text, parameters, tuple(self._names), self._bitmaps)
 
     def _rows(self) -> tuple[str, list[str]]:
         """Write what the frame is aggregated from, and the conditions on the rows."""
@@ -99,6 +116,11 @@ class _FrameWriter:
         value, *others = cell.measure.arguments
         if context:  # aggregations leave nulls out, so what is aggregated becomes null where the condition fails
             value = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
+        if span := self._spans.get(cell.measure.name):
+            self._bitmaps[column_name(cell.context, 0, cell.measure.name)] = span
+            self._where.parameters += bound
+            yield bitmap_sql(value.sql, span)
+            return
         wire = wire_of(replace(cell.measure, arguments=(value, *others)))
         assert wire is not None, "a measure has parts whatever it is aggregated of"
         for i, each in enumerate(wire.each):

@@ -22,6 +22,8 @@ PARTIAL = "partial"
 """What the rows of a frame are called in a statement."""
 
 Context = tuple[Condition, ...]
+Cell = tuple[str, int]
+"""A measure by its name, and the number of a context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,16 @@ class FrameColumns:
 
     keys: tuple[Column, ...]
     orders: Mapping[int, Column]
-    parts: Mapping[tuple[str, int], tuple[Column, ...]]
+    parts: Mapping[Cell, tuple[Column, ...]]
 
     @staticmethod
-    def of(frame: Frame, asked: PartialFrame, wires: Mapping[str, Wire]) -> FrameColumns:
-        """Return the columns of a frame whose measures travel in these wires."""
+    def of(frame: Frame, asked: PartialFrame, wires: Mapping[Cell, Wire]) -> FrameColumns:
+        """Return the columns of a frame whose cells travel in these wires."""
         levels = [key.level for key in frame.keys]
         parts = {
             (cell.measure, cell.context): tuple(
                 Column(f"p{place}_{i}", column_name(cell.context, i, cell.measure), part.type)
-                for i, part in enumerate(wires[cell.measure].each)
+                for i, part in enumerate(wires[cell.measure, cell.context].each)
             )
             for place, cell in enumerate(asked.cells)
         }
@@ -92,7 +94,7 @@ class GatheredRows(Facts):
 
     Args:
         columns: those of the rows.
-        wires: how the parts of each measure merge.
+        wires: how the parts of each measure in each context merge.
         contexts: the number of each context of the plan.
         rows: what stands after FROM.
         grouping: the column that says of which grouping a row is, where there are rows for each.
@@ -103,7 +105,7 @@ class GatheredRows(Facts):
     def __init__(
         self,
         columns: FrameColumns,
-        wires: Mapping[str, Wire],
+        wires: Mapping[Cell, Wire],
         contexts: Mapping[Context, int],
         rows: str,
         grouping: str = "",
@@ -149,7 +151,7 @@ class GatheredRows(Facts):
         columns = [f"{PARTIAL}.{column.name}" for column in self.columns.parts[measure.name, context]]
         if measure.aggregation is AS_IT_IS:  # the arrays of a row, each element with all that is sent of it
             return columns[0] if len(columns) == 1 else f"list_zip({', '.join(columns)})"
-        return self._wires[measure.name].merged(columns)
+        return self._wires[measure.name, context].merged(columns)
 
     def __str__(self) -> str:
         return "what nodes sent"
@@ -175,11 +177,11 @@ def numbered(table: pa.Table, columns: FrameColumns, wanted: Iterable[str]) -> p
     return table.select(sent).rename_columns([known[name] for name in sent])
 
 
-def wires_of(measures: Iterable[AggregateMeasure]) -> dict[str, Wire]:
-    """Return how the parts of each measure travel and merge."""
+def wires_of(asked: PartialFrame, measures: Mapping[str, AggregateMeasure]) -> dict[Cell, Wire]:
+    """Return how the parts of each cell travel and merge."""
     wires = {}
-    for measure in measures:
-        wire = wire_of(measure)
-        assert wire is not None, f"{measure.name!r} was refused when the model was made"
-        wires[measure.name] = wire
+    for cell in asked.cells:
+        wire = wire_of(measures[cell.measure])
+        assert wire is not None, f"{cell.measure!r} was refused when the model was made"
+        wires[cell.measure, cell.context] = wire
     return wires

@@ -3,7 +3,7 @@
 | aggregation                       | travels                        | merged by                       |
 | --------------------------------- | ------------------------------ | ------------------------------- |
 | what `parts_of` knows             | its parts                      | the parts' own merging          |
-| count_distinct                    | the values, each once a group  | their union                     |
+| count_distinct                    | values once a group, or bits   | their union (see distinct.py)   |
 | median, quantile                  | the values                     | all of them together            |
 | approx_count_distinct             | a HyperLogLog state            | combine_aggr                    |
 | sum, avg of arrays                | arrays of sums, and of counts  | sum, element by element         |
@@ -115,7 +115,7 @@ def _shipped(measure: AggregateMeasure) -> Parts | None:
         return None
     argument = measure.arguments[0]
     if aggregation is COUNT_DISTINCT:
-        return Parts((_values(_comparable(argument), "DISTINCT "),), "coalesce(len(list_distinct(flatten({0}))), 0)")
+        return Parts((_values(_comparable(argument), "DISTINCT "),), _DISTINCT)
     if aggregation is APPROX_COUNT_DISTINCT:
         state = Part("sketch", f"approx_count_distinct({argument.sql}) EXPORT_STATE", "combine_aggr({0}){where}")
         return Parts((state,), "finalize({0})")
@@ -125,6 +125,14 @@ def _shipped(measure: AggregateMeasure) -> Parts | None:
         answer = f"list_aggregate(flatten({{0}}), 'quantile_cont', {measure.fractions[0]!r})"
         return Parts((_values(_double(argument)),), answer)
     return None
+
+
+def wire_of_numbers(*, bitmaps: bool) -> Wire:
+    """Return how distinct values merge once they are numbers: as bitmaps, or as lists."""
+    if bitmaps:
+        part = WirePart(Part("bitmap", "", "bit_or({0}){where}"), "CAST({0} AS BIT)", "BLOB")
+        return Wire((part,), "coalesce(bit_count({0}), 0)")
+    return Wire((WirePart(Part("values", "", "list({0}){where}"), type="BIGINT[]"),), _DISTINCT)
 
 
 def _arrays(measure: AggregateMeasure) -> Wire | None:
@@ -177,5 +185,6 @@ def _summed(kind: DataType) -> str:
     return f"DECIMAL(38,{kind.scale})" if kind.family == "decimal" else "DECIMAL(38,0)"
 
 
+_DISTINCT = "coalesce(list_unique(flatten({0})), 0)"
 _VARIANCE = "STRUCT(count UBIGINT, mean DOUBLE, dsquared DOUBLE)"
 _SKETCH = 'STRUCT("precision" UTINYINT, registers UTINYINT[])'

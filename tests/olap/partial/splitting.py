@@ -36,7 +36,11 @@ class SplitCube:
 
     def __init__(self, whole: Cube, nodes: Sequence[Cube], databases: Sequence[Database], merging: Database) -> None:
         self.whole = whole
-        self.answerers = [PartialAnswerer(n.model, d) for n, d in zip(nodes, databases, strict=True)]
+        # Every other node sends distinct integers as bitmaps, the others as values.
+        self.answerers = [
+            PartialAnswerer(node.model, own, bitmaps_from=None if i % 2 else 0)
+            for i, (node, own) in enumerate(zip(nodes, databases, strict=True))
+        ]
         self.merger = CellMerger(whole.model, merging)
 
     def query(self, query: CubeQuery) -> CellSet:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pyarrow as pa
 import pytest
 
 from app_framework.database import Database
 from app_framework.olap import Cube, CubeQuery
-from app_framework.olap.partial import ApplicationPart, CellMerger, Split, split
+from app_framework.olap.partial import ApplicationPart, CellMerger, PartialAnswerer, PartialQuestion, Split, split
 from app_framework.olap.partial.binding import bind
 from app_framework.olap.partial.frame_sql import write_frame
 from app_framework.testing import GoldenFiles
@@ -36,7 +38,7 @@ def test_a_question_becomes_these_statements_of_nodes_and_this_merge(
         statement = write_frame(bind(flights.model, frame), flights.model.joins, 1000)
         columns = [f"{i + 1}: {column}" for i, column in enumerate(statement.columns)]
         lines += [f"-- node: {', '.join(columns)}", f"{statement.text}\n-- {list(statement.parameters)}\n"]
-    merged = CellMerger(flights.model, database).statement(asked, [knowing_all(flights, asked)])
+    merged = CellMerger(flights.model, database).statement(asked, [knowing_all(flights, database, asked)])
     lines += ["-- merge", f"{merged.text}\n-- {list(merged.parameters)}\n"]
     golden(f"partial-{name}.sql", "\n".join(lines))
 
@@ -46,7 +48,7 @@ def test_the_rows_of_an_application_that_lacks_a_level_are_laid_out_for_each_tot
 ) -> None:
     """AA2: at each of its members where they repeat, and once where it is rolled up."""
     asked = split(flights.plan(CubeQuery(measures=["flights", "distance"], levels=["origin", "month"], totals="all")))
-    everything = knowing_all(flights, asked)
+    everything = knowing_all(flights, database, asked)
     lacking = pa.table({"Origin.Origin.origin": ["JFK"], "#0 0 distance": [1]})
     calendar = pa.table({f"Time.Calendar.{level}": [1] for level in ("year", "month", "day", "hour")})
     other = ApplicationPart(
@@ -61,11 +63,9 @@ def test_the_rows_of_an_application_that_lacks_a_level_are_laid_out_for_each_tot
     golden("partial-laid-out.sql", f"{merged.text}\n-- {list(merged.parameters)}\n")
 
 
-def knowing_all(cube: Cube, asked: Split) -> ApplicationPart:
-    """Return what an application with all levels and measures would have sent: no rows."""
-    tables = []
-    for frame in asked.asked:
-        statement = write_frame(bind(cube.model, frame), cube.model.joins, 1000)
-        tables.append((pa.table({name: pa.array([], pa.int64()) for name in statement.columns}),))
+def knowing_all(cube: Cube, database: Database, asked: Split) -> ApplicationPart:
+    """Return what one node sends that has all levels and measures."""
+    answer = asyncio.run(PartialAnswerer(cube.model, database).answer(PartialQuestion(asked.asked)))
     levels = frozenset(level.full_name for level in cube.model.levels)
-    return ApplicationPart("app", levels, frozenset(cube.model.measures), tuple(tables))
+    measures = frozenset(cube.model.measures)
+    return ApplicationPart("app", levels, measures, tuple((table,) for table in answer.tables))

@@ -13,7 +13,7 @@ LIMIT 1001
 WITH cells AS (
   SELECT
     partial.k0 AS "dest_tz",
-    coalesce(len(list_distinct(flatten(list(partial.p0_0)))), 0) AS "planes",
+    coalesce(bit_count(bit_or(CAST(partial.p0_0 AS BIT))), 0) AS "planes",
     list_median(flatten(list(partial.p1_0))) AS "median_arr_delay",
     GROUPING(partial.k0) AS "#grouping"
   FROM "#partial 0" AS partial
