@@ -23,6 +23,7 @@ from benchmarks.cubejs import cubejs
 from benchmarks.distribution import two_nodes
 from benchmarks.distribution_merging import merges
 from benchmarks.distribution_streams import large_partials
+from benchmarks.distribution_trials import helper_tests, late_nodes
 from benchmarks.facts import ROWS, Ground
 from benchmarks.ingest import ingestion
 from benchmarks.loading import sample_data
@@ -90,7 +91,10 @@ DISTRIBUTION: Mapping[str, Callable[[Ground], AbstractContextManager[Sequence[Ca
     "partials": large_partials,
 }
 
-DISTRIBUTION_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {}
+DISTRIBUTION_TRIALS: Mapping[str, Callable[[Ground, int, Tell], Sequence[Figure]]] = {
+    "late-node": late_nodes,
+    "helper-tests": helper_tests,
+}
 
 ON_REQUEST = {"questions": each_question}
 """What is measured when it is named only."""

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MEMBERS_SHOWN_MAX = 20
+QUESTIONS_KEPT = 256
+"""Of so many questions it is remembered who would be asked, as long as nothing changes."""
 
 
 class Answering:
@@ -78,6 +80,8 @@ class Answering:
         self._gatherer = Gatherer(roster, asker, replication)
         self._rows = RowGatherer(roster, self._gatherer, asker, limits)
         self._members = MemberFinder(roster, asker, limits)
+        self._told: dict[CubeQuery, dict[str, int]] = {}
+        self._told_of: tuple[int, frozenset[str]] = (-1, frozenset())
 
     @property
     def fingerprint(self) -> str:
@@ -89,22 +93,38 @@ class Answering:
 
     def versions(self, query: CubeQuery | None) -> dict[str, int]:
         """Return the versions that a question would be answered from now."""
-        view = self._roster.view
+        view, usable = self._roster.view, self._roster.usable
         if query is None:
-            lacking = [id_ for id_ in view.published if id_ not in self._roster.usable]
-            missing = [missing_of(view.published[id_].contribution.id.node, {}) for id_ in lacking]
-            missing += map(missing_record, view.unheard)
-            if missing:
-                raise DataNodeUnavailableError(missing)
-            return {each.contribution.id.node: each.contribution.version for each in view.published.values()}
+            return self._all_versions(view, usable)
+        if self._told_of != (view.serial, usable) or len(self._told) >= QUESTIONS_KEPT:
+            self._told, self._told_of = {}, (view.serial, usable)
+        if query not in self._told:
+            found = self._versions_of(view, query)
+            if view.topology.gate.data_overlap:
+                return found  # the next question may go to another replica
+            self._told[query] = found
+        return self._told[query]
+
+    def _all_versions(self, view: View, usable: frozenset[str]) -> dict[str, int]:
+        missing = [
+            missing_of(published.contribution.id.node, {})
+            for id_, published in view.published.items()
+            if id_ not in usable
+        ]
+        missing += map(missing_record, view.unheard)
+        if missing:
+            raise DataNodeUnavailableError(missing)
+        return {each.contribution.id.node: each.contribution.version for each in view.published.values()}
+
+    def _versions_of(self, view: View, query: CubeQuery) -> dict[str, int]:
         resolved = resolve_defaults(self._plan(view, query), lambda level: view.topology.first(level.full_name))
         plans = self._gatherer.plans(view, split(resolved), query, {})
-        lacking_cubes = [each for plan in plans for each in plan.lacking]
-        if lacking_cubes and query.unavailable == "fail":
-            raise DataNodeUnavailableError([missing_in(view, each) for each in lacking_cubes])
+        lacking = [each for plan in plans for each in plan.lacking]
+        if lacking and query.unavailable == "fail":
+            raise DataNodeUnavailableError([missing_in(view, each) for each in lacking])
         pinned = query.version if isinstance(query.version, Mapping) else {}
-        asked = {share.asked.id for plan in plans for share in plan.shares}
-        found = {view.published[id_].contribution.id.node: view.version_of(id_, query.branch) for id_ in sorted(asked)}
+        asked = sorted({share.asked.id for plan in plans for share in plan.shares})
+        found = {view.published[id_].contribution.id.node: view.version_of(id_, query.branch) for id_ in asked}
         return {node: pinned.get(node, version) for node, version in found.items()}
 
     def check(self, query: CubeQuery, known: Sequence[QueryProblem] = ()) -> tuple[QueryProblem, ...]:

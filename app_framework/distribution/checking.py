@@ -79,7 +79,7 @@ def _query_cube_problems(definition: QueryCubeDefinition) -> Iterator[ModelProbl
 
 def _measure_problems(definition: QueryCubeDefinition) -> list[ModelProblem]:
     """Return what is wrong with the shape of measures; names in them are looked up once data cubes have told theirs."""
-    from app_framework.distribution.world import OWN_KINDS
+    from app_framework.distribution.outline_reading import COMPUTED
     from app_framework.olap.aggregation import AGGREGATIONS
     from app_framework.olap.reading_measures import MeasureReader
 
@@ -87,7 +87,7 @@ def _measure_problems(definition: QueryCubeDefinition) -> list[ModelProblem]:
     reader = MeasureReader(problems, AGGREGATIONS)
     for name, document in definition.measures.items():
         measure = reader.measure(name, document, (*definition.path, "measures", name))
-        if measure is not None and measure.kind not in OWN_KINDS:
+        if measure is not None and measure.kind not in COMPUTED:
             text = f"a query cube has no rows to apply {measure.kind!r} to; its measures are over those of others."
             problems.append(ModelProblem(measure.path, "NOT_DISTRIBUTABLE", text, of_key=True))
     return problems

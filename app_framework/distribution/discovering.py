@@ -106,7 +106,8 @@ class Discoverer:
         self, data_cube: DataCubeId, door: str, data: bytes, headers: Mapping[str, str] | None = None
     ) -> list[bytes]:
         timeout_s = self._limits.discovery_timeout_s
-        reply = await self._request(data_cube, door, data, timeout_s, headers)
+        # What is not begun to be answered soon was lost: it is asked for again with the next word of the data cube.
+        reply = await self._request(data_cube, door, data, min(timeout_s, self._limits.announcement_s), headers)
         return await unpack(
             self._messenger,
             reply,

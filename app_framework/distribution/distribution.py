@@ -132,6 +132,11 @@ class Distribution(CubeSource):
         """By cube, what keeps it from taking part, or query cubes from knowing what it holds."""
         return {**{name: cube.trouble for name, cube in self._data_cubes.items() if cube.trouble}, **self._troubles}
 
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The cubes that begin to take part as soon as it can be decided."""
+        return frozenset(self._opening)
+
     # -- of a manager ------------------------------------------------------------------------------------------------
 
     @property
@@ -222,10 +227,18 @@ class Distribution(CubeSource):
                 _logger.warning("node %r has left the cluster, and with it its data cubes: %s", node, ", ".join(left))
 
     async def settle(self, timeout_s: float) -> bool:
-        """Wait until query cubes know every data cube that they need, and those of this node; False in time."""
+        """Wait until query cubes know every data cube that they need, and those of this node.
+
+        One that knows of none waits for as long as it takes a data cube to say that it is there.
+
+        Returns:
+            False when the time is over.
+        """
+        loop = asyncio.get_running_loop()
+        heard_s = loop.time() + self.limits.heartbeat_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not self.is_settled:  # noqa: ASYNC110 (what is waited for tells nobody)
+                while not (self.is_settled and (loop.time() > heard_s or self._knows_some)):  # noqa: ASYNC110
                     await asyncio.sleep(SETTLE_POLL_S)
                 return True
         return False
@@ -234,6 +247,10 @@ class Distribution(CubeSource):
     def is_settled(self) -> bool:
         """Whether nothing is waited for that is to be expected."""
         return not self._opening and all(map(self._has_what_it_needs, self._query_cubes.values()))
+
+    @property
+    def _knows_some(self) -> bool:
+        return all(cube.nodes or cube.state != "started" for cube in self._query_cubes.values())
 
     def _has_what_it_needs(self, cube: QueryCube) -> bool:
         if cube.state != "started":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class DistributionHealth(HealthIndicator):
     """UP while every data cube that a query cube of this node needs is active.
 
-    UNKNOWN while one is not: a restart would not mend it, and questions that do not need it are answered.
+    UNKNOWN while one is not, or nothing can be decided: a restart would not mend it, and other questions are answered.
     OUT_OF_SERVICE when a query cube was told to stop. DOWN when a cube of this node cannot take part as it is declared.
     A data cube that was not let in, or was told to stop, is told and changes nothing.
 
@@ -34,9 +34,11 @@ class DistributionHealth(HealthIndicator):
             "dataCubes": {name: _data_cube(cube) for name, cube in distribution.data_cubes.items()},
             "queryCubes": {name: _counts(cube) for name, cube in distribution.query_cubes.items()},
         }
-        if distribution.troubles:
-            told = "; ".join(f"{name}: {reason}" for name, reason in sorted(distribution.troubles.items()))
-            return Health.down(told, **details)
+        troubles = [f"{name}: {reason}" for name, reason in sorted(distribution.troubles.items())]
+        if distribution.troubles.keys() - distribution.waiting:
+            return Health.down("; ".join(troubles), **details)
+        if troubles:
+            return Health.unknown(reason="; ".join(troubles), **details)
         stopped = sorted(name for name, cube in distribution.query_cubes.items() if cube.state == "stopped")
         if stopped:
             return Health.out_of_service(reason=f"stopped: {', '.join(stopped)}", **details)
@@ -78,6 +80,8 @@ def _counts(cube: QueryCube) -> dict[str, object]:
     }
     if missing := list(_missing(cube)):
         told["missing"] = missing
+    if cube.problems:
+        told["problems"] = list(cube.problems)
     if refused := {_name(node): node.refused for node in cube.nodes if node.refused}:
         told["refused"] = refused
     return told

@@ -106,7 +106,7 @@ Event = Heard | Discovered | Refused | Retry | FetchFailed | Unreachable | Tick
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Fetch its contribution.
+    """Fetch its contribution; a fetch that is under way is given up.
 
     Args:
         stamp: the one that it told of.
@@ -160,6 +160,8 @@ def _heard(peer: Peer, stamp: Stamp) -> tuple[Peer, tuple[Effect, ...]]:
         peer = replace(peer, phase="active" if peer.known else "discovering")
     elif peer.phase == "required":
         peer = replace(peer, phase="discovering")
+    if peer.fetching is not None and peer.fetching.incarnation != stamp.incarnation:
+        peer = replace(peer, fetching=None)  # what is being fetched will never come
     if peer.known == stamp:
         return replace(peer, refused=None, refused_stamp=None), effects
     fetching, more = _fetch(peer)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app_framework.database.errors import ModelError
+from app_framework.database.branches import MASTER
 from app_framework.database.listening import CommitFeed, CommitNews
+from app_framework.distribution.admission import Admission, is_over
 from app_framework.distribution.discovering import Discoverer
 from app_framework.distribution.errors import InvalidContributionError, StaleDeltaError
 from app_framework.distribution.liveness import (
@@ -32,15 +33,13 @@ from app_framework.distribution.liveness import (
     step,
 )
 from app_framework.distribution.news import News
-from app_framework.distribution.refusals import Refusal
-from app_framework.distribution.standing import CubeRecord, StandingRecord, write_standing
+from app_framework.distribution.standing import CubeRecord, StandingRecord
 from app_framework.distribution.standing_watch import StandingWatch
 from app_framework.distribution.subjects import Places
 from app_framework.distribution.topology import Topology
-from app_framework.distribution.view import View, distributing_levels
+from app_framework.distribution.view import View
 from app_framework.errors import FrameworkError, UserError
 from app_framework.messaging.errors import MessengerError
-from app_framework.olap.member import member_json
 
 if TYPE_CHECKING:
     from app_framework.cluster.store import ConsensusStore
@@ -101,16 +100,25 @@ class Roster:
         self._messenger = messenger
         self._store = store
         self._limits = limits
-        self._make_world = make_world
         self.view = View(0, topology, make_world(topology))
         self._discoverer = Discoverer(f"{query_cube}@{node}", places, messenger, limits)
         self._standing = StandingWatch(store, places, query_cube, topology.gate.applications, self._stands)
+        self._admission = Admission(
+            query_cube,
+            places,
+            store,
+            self._discoverer,
+            view=lambda: self.view,
+            show=self._show,
+            is_gone=self._is_gone,
+            make_world=make_world,
+        )
         self._reading: dict[int, int] = {}
         self._worlds: list[tuple[int, World]] = []
         self._lost: dict[str, set[asyncio.Future[None]]] = {}
         self._turned = asyncio.Event()
-        self._accepting = asyncio.Lock()
         self._discovering = asyncio.Semaphore(limits.discovery_concurrency)
+        self._fetching: dict[str, asyncio.Task[None]] = {}
         self._news: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -211,7 +219,7 @@ class Roster:
                 self._leave(news.id)
                 self._begin(self._standing.forget(news.node, news.cube, news.turn), "leaving")
             return
-        if _is_over(self._standing.cubes.get(id_), news.turn):
+        if is_over(self._standing.cubes.get(id_), news.turn):
             return  # a word from before it left
         self.told[id_] = news
         if news.state:
@@ -224,7 +232,7 @@ class Roster:
     def _stands(self, standing: Mapping[str, StandingRecord], cubes: Mapping[str, CubeRecord]) -> None:
         """Take note of who has to answer, and of who left, as it was decided."""
         for id_, published in tuple(self.view.published.items()):
-            if _is_over(cubes.get(id_), published.turn):
+            if is_over(cubes.get(id_), published.turn):
                 self._leave(published.contribution.id)
         for id_ in standing:
             self.peers.setdefault(id_, Peer())
@@ -239,15 +247,19 @@ class Roster:
         self._lose(id_)
         self.peers.pop(id_, None)
         self.told.pop(id_, None)
+        if (fetching := self._fetching.pop(id_, None)) is not None and fetching is not asyncio.current_task():
+            fetching.cancel()
         published = {name: each for name, each in self.view.published.items() if name != id_}
         standing = {name: each for name, each in self.view.standing.items() if name != id_}
         if id_ in self.view.published or id_ in self.view.standing:
             topology = self.view.topology.left(data_cube)
-            self._show(topology=topology, world=self._world_of(topology), published=published, standing=standing)
-            self._tell({self._branch(name) for name in ("master", *self.view.topology.branches)})
+            self._show(
+                topology=topology, world=self._admission.world_of(topology), published=published, standing=standing
+            )
+            self.feed.tell({self._branch(name) for name in (MASTER, *self.view.topology.branches)})
             _logger.info("data cube '%s' has left query cube %r", id_, self._query_cube)
-        for other in tuple(self.peers):
-            self._happened(other, Retry())
+        self._admission.forget(id_)
+        self._try_again()
 
     async def _tick(self) -> None:
         """Look who fell silent; what came while this process itself stood still has yet to be heard."""
@@ -269,7 +281,9 @@ class Roster:
                 _logger.warning("data cube '%s' does not answer query cube %r", id_, self._query_cube)
                 self._lose(id_)
             elif isinstance(effect, Fetch):
-                self._begin(self._fetch(id_, effect), f"discovery of '{id_}'")
+                if (before_it := self._fetching.pop(id_, None)) is not None:
+                    before_it.cancel()
+                self._fetching[id_] = self._begin(self._fetch(id_, effect), f"discovery of '{id_}'")
         if after.phase != before.phase:
             self._turn()
 
@@ -306,42 +320,25 @@ class Roster:
             return await self._discoverer.contribution(self.told[id_].id, None)
 
     async def _accept(self, id_: str, published: Published) -> None:
-        """Let a contribution in, or refuse it; where it has to answer it is written down before it does."""
-        async with self._accepting:
-            contribution = published.contribution
-            topology = self.view.topology.joined(contribution)
-            if isinstance(topology, Refusal):
-                self._refuse(id_, published, str(topology))
-                return
-            known = self.view.published.get(id_)
-            try:
-                world = self._world_of(topology)
-            except ModelError as error:
-                self._refuse(id_, published, str(error))
-                return
-            levels = distributing_levels(
-                topology.applications[contribution.application],
-                topology.gate.applications[contribution.application],
-            )
-            beside = await self._beside(published, [level.name for level in levels])
-            record = self._record(published, {level.name: level.label for level in levels})
-            if self._is_news(record):
-                await write_standing(self._store, self._places, self._query_cube, record)
-            if id_ not in self.peers or _is_over(self._standing.cubes.get(id_), published.turn):
-                if world is not self.view.world:
-                    world.close()
-                return  # it left meanwhile
-            self._show(
-                topology=topology,
-                world=world,
-                published={**self.view.published, id_: published},
-                standing={**self.view.standing, id_: record},
-                beside=beside,
-            )
-        self._happened(id_, Discovered(published.stamp))
-        self._tell(self._changed(known, published))
-        if known is None or known.masks_version != published.masks_version:
-            self._begin(self._acknowledge(published), f"masks of '{id_}'")
+        """Let a contribution in, or refuse it."""
+        admitted = await self._admission.admit(published)
+        if isinstance(admitted, str):
+            self._refuse(id_, published, admitted)
+            return
+        for each in admitted:
+            self._happened(each.id, Discovered(each.published.stamp))
+            self.feed.tell(self._changed(each.before, each.published))
+            if each.before is None or each.before.masks_version != each.published.masks_version:
+                self._begin(self._acknowledge(each.published), f"masks of '{each.id}'")
+        if id_ in self.peers and id_ not in {each.id for each in admitted}:
+            self._happened(id_, FetchFailed())
+        if any(each.holds_others for each in admitted):
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """Fetch what was refused once more: what kept it out may be gone."""
+        for id_ in tuple(self.peers):
+            self._happened(id_, Retry())
 
     def _refuse(self, id_: str, published: Published, reason: str) -> None:
         if self.peers.get(id_, Peer()).refused != reason:
@@ -349,44 +346,16 @@ class Roster:
         self._happened(id_, Refused(published.stamp, reason))
         self._begin(self._tell_refusal(published.contribution, reason), f"refusal of '{id_}'")
 
-    async def _beside(self, published: Published, levels: list[str]) -> dict[tuple[str, str], Mapping[str, Members]]:
-        """Return what data cubes hold on branches; of those that changed it is asked."""
-        id_, contribution = str(published.contribution.id), published.contribution
-        before = self.view.published.get(id_)
-        kept = {key: members for key, members in self.view.beside.items() if key[0] != id_}
-        for branch, version in contribution.branches.items() if levels else ():
-            same = before is not None and before.contribution.branches.get(branch) == version
-            known = self.view.beside.get((id_, branch)) if same else None
-            kept[id_, branch] = known or await self._discoverer.distributing(contribution, levels, branch, version)
-        return kept
-
     def _distributing(self, contribution: Contribution) -> list[str]:
         return list(self.view.topology.applications[contribution.application].levels)
 
-    def _record(self, published: Published, labels: Mapping[str, str]) -> StandingRecord:
-        contribution = published.contribution
-        before = self.view.published.get(str(contribution.id))
-        written = self.view.standing.get(str(contribution.id))
-        same = before is not None and all(before.contribution.held(each) is contribution.held(each) for each in labels)
-        if written is not None and written.members is not None and same:
-            members: Mapping[str, tuple[object, ...]] = written.members
-        else:
-            members = {each: tuple(sorted(map(member_json, contribution.held(each)), key=repr)) for each in labels}
-        return StandingRecord(
-            contribution.id.node,
-            contribution.id.cube,
-            contribution.application,
-            published.turn,
-            contribution.incarnation,
-            contribution.version,
-            members,
-            dict(labels),
-        )
-
-    def _is_news(self, record: StandingRecord) -> bool:
-        """Return whether what stands written of a data cube has to be written anew."""
-        written = self.view.standing.get(record.id)
-        return written is None or replace(written, version=record.version) != record
+    def _is_gone(self, published: Published) -> bool:
+        """Return whether a data cube left, or was started again, since a contribution of it was fetched."""
+        id_, contribution = str(published.contribution.id), published.contribution
+        told = self.told.get(id_)
+        if told is None or told.incarnation != contribution.incarnation:
+            return True
+        return is_over(self._standing.cubes.get(id_), published.turn)
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
@@ -397,13 +366,6 @@ class Roster:
             self._worlds.append((before.serial, before.world))
             self._close_worlds()
         self._turn()
-
-    def _world_of(self, topology: Topology) -> World:
-        """Return the world as it is, or another one where something else can be asked."""
-        before = self.view.topology
-        if topology.outlines == before.outlines and _shown(topology) == _shown(before):
-            return self.view.world
-        return self._make_world(topology)
 
     def _close_worlds(self) -> None:
         """Let go of the worlds that no question sees any more."""
@@ -431,15 +393,12 @@ class Roster:
         before = known.contribution if known is not None else None
         names = {name for name, version in after.branches.items() if not before or before.branches.get(name) != version}
         if before is None or before.version != after.version:
-            names |= {"master", *self.view.topology.branches}
+            names |= {MASTER, *self.view.topology.branches}
         return {self._branch(name) for name in names}
 
     def _branch(self, name: str) -> CommitNews:
         versions = [self.view.version_of(id_, name) for id_ in self.view.published]
         return CommitNews(name, max(versions, default=0), None)
-
-    def _tell(self, news: set[CommitNews]) -> None:
-        self.feed.tell(news)
 
     async def _acknowledge(self, published: Published) -> None:
         """Say that masks are known once every question that did not know them has ended."""
@@ -450,10 +409,11 @@ class Roster:
     async def _tell_refusal(self, contribution: Contribution, reason: str) -> None:
         await self._discoverer.tell(contribution.id, {"refused": reason})
 
-    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=f"{what} for query cube {self._query_cube!r}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -465,15 +425,3 @@ class Roster:
         return (
             f"<Roster of {self._query_cube!r}: {', '.join(f'{id_} {peer.phase}' for id_, peer in self.peers.items())}>"
         )
-
-
-def _is_over(record: CubeRecord | None, turn: int) -> bool:
-    """Return whether a data cube has left since a turn."""
-    if record is None or record.turn < turn:
-        return False
-    return record.turn > turn or record.state != "joined"
-
-
-def _shown(topology: Topology) -> list[str]:
-    """Return what stands for what people see of a topology, which equal outlines may tell differently."""
-    return [outline.digest for outline in topology.outlines.values()]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast, get_args
 from uuid import uuid4
 
+from app_framework.distribution.acknowledging import QueryCubeRecord
 from app_framework.distribution.errors import InvalidContributionError
 from app_framework.distribution.reading import Reader
 from app_framework.distribution.subjects import Places
@@ -150,14 +151,15 @@ def cubes_of(entries: Iterable[Entry], places: Places) -> dict[str, CubeRecord]:
 
 
 def _holds(standing: StandingRecord, cube: CubeRecord | None) -> bool:
-    return cube is not None and cube.state == "joined" and cube.turn == standing.turn
+    """Whether a data cube is in the same turn; one that keeps its record elsewhere is until it says that it left."""
+    return cube is None or (cube.state == "joined" and cube.turn == standing.turn)
 
 
 async def write_standing(store: ConsensusStore, places: Places, query_cube: str, record: StandingRecord) -> None:
     """Write that a data cube has to answer; what another node wrote of newer data of the same cube stays.
 
     Raises:
-        ConsensusError: it could not be written.
+        ServiceUnavailableError: it could not be written.
     """
 
     def newer(stored: bytes | None) -> bytes | None:
@@ -177,7 +179,7 @@ async def change_cube(
     """Change what is written of a data cube, beginning with `record` where nothing is, and return what is then.
 
     Raises:
-        ConsensusError: it could not be written.
+        ServiceUnavailableError: it could not be written.
     """
     done = record
 
@@ -192,23 +194,32 @@ async def change_cube(
 
 
 async def node_left(store: ConsensusStore, places: Places, node: str) -> tuple[str, ...]:
-    """Write that the data cubes of a node take no part, because it was removed from the cluster; return their ids.
+    """Write that the cubes of a node take no part, because it was removed from the cluster; return its data cubes.
 
     Raises:
-        ConsensusError: it could not be written.
+        ServiceUnavailableError: it could not be written.
     """
     records = cubes_of(await store.entries(places.cubes), places)
     left = [record for record in records.values() if record.node == node and record.state == "joined"]
     for record in left:
         await change_cube(store, places, record, lambda now: replace(now, state="left"))
+    for entry in await store.entries(places.query_cubes):
+        if QueryCubeRecord.parse(entry.value).node == node:
+            await exchange(store, entry.key, _without_query_cube)
     return tuple(record.id for record in left)
+
+
+def _without_query_cube(stored: bytes | None) -> bytes | None:
+    """Return the record of a query cube that nobody need wait for any more; one that was stopped stays so."""
+    record = None if stored is None else QueryCubeRecord.parse(stored)
+    return replace(record, state="left").to_bytes() if record is not None and record.state == "started" else None
 
 
 async def exchange(store: ConsensusStore, key: str, change: Callable[[bytes | None], bytes | None]) -> None:
     """Replace a value by what a function makes of it, however many do so at once; it returns None to leave it.
 
     Raises:
-        ConsensusError: it could not be written.
+        ServiceUnavailableError: it could not be written.
     """
     from app_framework.cluster.errors import ConflictError, EntryExistsError, UnknownOutcomeError
 

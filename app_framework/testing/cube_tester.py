@@ -135,7 +135,8 @@ class CubeTester(Asking):
         Raises:
             ModelError: with everything that is wrong with them.
         """
-        more = CubeDefinition.of(self.definition.name, base=self.definition.base, dimensions={}, measures=measures)
+        name, base = self.definition.name, self.definition.base
+        more = CubeDefinition.derive(name, base, measures=measures)
         kept = tuple(measure for measure in self.definition.measures if measure.name not in measures)
         definition = replace(self.definition, measures=(*kept, *more.measures))
         return CubeTester(definition, self.database, node=self._node, owned=False)

@@ -104,12 +104,14 @@ class GeneratedModel:
         measures: as drawn.
         distributing: the level by whose members rows are divided.
         exact: the measures that may be sorted by.
+        world_measures: those that only the query node has.
     """
 
     dimensions: Mapping[str, object]
     measures: Mapping[str, Mapping[str, object]]
     distributing: str
     exact: tuple[str, ...]
+    world_measures: Mapping[str, Mapping[str, object]]
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -146,7 +148,8 @@ def draw_model(draw: DrawFn) -> GeneratedModel:
     exact = [name for name in measures if name in EXACT]
     for number in range(draw(st.integers(0, 4))):
         measures[f"calc{number}"] = _calculation(draw, list(names), list(measures), exact)
-    return GeneratedModel(dimensions, measures, distributing, tuple(exact))
+    own = {"own": {"formula": f"coalesce({draw(st.sampled_from(exact))}, 0) - rows"}} if draw(st.booleans()) else {}
+    return GeneratedModel(dimensions, measures, distributing, tuple(exact), own)
 
 
 def _calculation(draw: DrawFn, dimensions: list[str], measures: list[str], exact: list[str]) -> Mapping[str, object]:

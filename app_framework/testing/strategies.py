@@ -14,7 +14,7 @@ Floating numbers are drawn so that sums of them are exact: which rows are added 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -50,16 +50,20 @@ class DistributedCase:
         model: of every node.
         parts: the rows of each node.
         questions: as documents of `CubeQuery`.
+        overlap: whether several nodes hold the same rows.
+        later: of each node, how many of its rows come after some of the questions.
     """
 
     model: GeneratedModel
     parts: tuple[tuple[Row, ...], ...]
-    questions: tuple[Question, ...] = field(default=())
+    questions: tuple[Question, ...] = ()
+    overlap: bool = False
+    later: tuple[int, ...] = ()
 
     def open(self, distribution: DistributionTestHelper) -> QueryNode:
         """Make the nodes ``n0``, ``n1``, …, and return the query node ``world``."""
         model = self.model
-        for number, rows in enumerate(self.parts):
+        for number, rows in enumerate(self._parts(later=False)):
             distribution.data_node(
                 f"n{number}",
                 {"facts": rows},
@@ -69,17 +73,33 @@ class DistributedCase:
                 dimensions=model.dimensions,
                 measures=model.measures,
             )
-        return distribution.query_node("world", {"app": [model.distributing]})
+        applications = {"app": [model.distributing]}
+        return distribution.query_node("world", applications, data_overlap=self.overlap, measures=model.world_measures)
 
     def check(self, distribution: DistributionTestHelper) -> None:
-        """Ask the world and one cube over all rows the same.
+        """Ask the world and one cube over all rows the same, before and after the rest of the rows has come.
 
         Raises:
-            ResultMismatchError: they answer differently, or only one of them does.
+            ResultMismatchError: they answer differently.
+            AssertionError, QueryError: only one of them does.
         """
-        world, oracle = self.open(distribution), distribution.oracle()
-        for question in self.questions:
-            check_same(world, oracle, CubeQuery.parse(question))
+        world = self.open(distribution)
+        half = len(self.questions) // 2 if any(self.later) else 0
+        self._ask(world, distribution, self.questions[:half])
+        for number, rows in enumerate(self._parts(later=True)):
+            if rows:
+                distribution.commit(f"n{number}", "facts", rows)
+        self._ask(world, distribution, self.questions[half:])
+
+    def _ask(self, world: QueryNode, distribution: DistributionTestHelper, questions: Sequence[Question]) -> None:
+        if questions:
+            oracle = distribution.oracle().with_measures(self.model.world_measures)
+            for question in questions:
+                check_same(world, oracle, CubeQuery.parse(question))
+
+    def _parts(self, *, later: bool) -> list[tuple[Row, ...]]:
+        cuts = [len(rows) - late for rows, late in zip(self.parts, self.later or [0] * len(self.parts), strict=True)]
+        return [rows[cut:] if later else rows[:cut] for rows, cut in zip(self.parts, cuts, strict=True)]
 
 
 def check_same(world: Asking, oracle: Asking, question: CubeQuery) -> None:
@@ -111,9 +131,12 @@ def distributed_cubes(
     def case(draw: DrawFn) -> DistributedCase:
         model = draw(models())
         found = draw(rows())
-        parts = draw(splits(found, model.distributing_column, nodes_max))
+        copies = draw(st.sampled_from([1, 1, 1, 2]))
+        parts = draw(splits(found, model.distributing_column, nodes_max, copies))
+        # Copies of rows are the same at any time, so nothing comes later where there are some.
+        later = tuple(draw(st.integers(0, len(part))) for part in parts) if copies == 1 else ()
         asked = draw(st.lists(questions(model), min_size=3, max_size=questions_max))
-        return DistributedCase(model, parts, tuple(asked))
+        return DistributedCase(model, parts, tuple(asked), copies > 1, later)
 
     return case()
 
@@ -149,7 +172,7 @@ def rows(rows_max: int = ROWS_MAX) -> SearchStrategy[list[Row]]:
 
 
 def splits(
-    found: Sequence[Row], column: str, nodes_max: int = NODES_MAX
+    found: Sequence[Row], column: str, nodes_max: int = NODES_MAX, copies: int = 1
 ) -> SearchStrategy[tuple[tuple[Row, ...], ...]]:
     """Return a strategy of the same rows on two or more nodes: all rows of one member are on one of them.
 
@@ -157,13 +180,15 @@ def splits(
         found: the rows.
         column: that the distributing level reads.
         nodes_max: how many nodes there may be.
+        copies: on up to how many of them a row may be.
     """
 
     @st.composite
     def split(draw: DrawFn) -> tuple[tuple[Row, ...], ...]:
         nodes = draw(st.integers(2, nodes_max))
-        home = {member: draw(st.integers(0, nodes - 1)) for member in dict.fromkeys(row[column] for row in found)}
-        return tuple(tuple(row for row in found if home[row[column]] == node) for node in range(nodes))
+        some = st.lists(st.integers(0, nodes - 1), min_size=1, max_size=copies, unique=True)
+        homes = {member: draw(some) for member in dict.fromkeys(row[column] for row in found)}
+        return tuple(tuple(row for row in found if node in homes[row[column]]) for node in range(nodes))
 
     return split()
 
@@ -175,11 +200,12 @@ def questions(model: GeneratedModel) -> SearchStrategy[Question]:
         return st.one_of(st.none(), strategy)
 
     filters = st.fixed_dictionaries({}, optional=_filters(model, maybe))
+    names = sorted([*model.measures, *model.world_measures])
 
     @st.composite
     def question(draw: DrawFn) -> Question:
         levels = draw(st.lists(st.sampled_from(model.levels), max_size=3, unique=True))
-        measures = draw(st.lists(st.sampled_from(sorted(model.measures)), min_size=1, max_size=4, unique=True))
+        measures = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
         totals = draw(st.sampled_from(["none", "grand", "all"]))
         if totals != "none":
             levels = [level for level in levels if level not in model.slicing]

@@ -9,8 +9,10 @@ import pytest
 
 from app_framework.olap.partial import PartialAnswer
 from benchmarks import __main__ as program
+from benchmarks import distribution
 from benchmarks import distribution_merging as merging
 from benchmarks import distribution_streams as streams
+from benchmarks import distribution_trials as trials
 from benchmarks.comparison import measure
 from benchmarks.distribution_merging import merges
 from benchmarks.distribution_streams import large_partials
@@ -70,3 +72,29 @@ def test_distributed_cubes_are_measured_alone_when_they_are_named() -> None:
     chosen = program._options(["--only", "distribution"]).only
     assert chosen == [*program.DISTRIBUTION, *program.DISTRIBUTION_TRIALS]
     assert set(chosen) <= set(program.EVERYTHING)
+
+
+def test_two_data_nodes_answer_as_one_before_anything_is_timed(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question, over NATS to two processes; a line for each, and one for what the asking itself costs."""
+    monkeypatch.setattr(distribution, "ASKED_BEFORE", 1)
+    lines = measure([partial(distribution.two_nodes, ground)], rounds=1, time_limit_s=60, tell=QUIET)
+    names = [line.case.name for line in lines]
+    assert names == [f"distributed-{each.name}" for each in (*distribution.SUMS, *distribution.STATES)] + [
+        "distributed-overhead"
+    ]
+
+
+def test_a_late_data_node_is_seen_with_all_its_rows(ground: Ground) -> None:
+    """A trial is a stop, a start, an end, and another process; whatever it took, it came."""
+    process, started = trials.late_nodes(ground, 1, QUIET)
+    assert (len(process.values), len(started.values)) == (1, 1)
+
+
+def test_the_tests_that_are_timed_pass(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails is no time."""
+    monkeypatch.setattr(trials, "TESTS", 2)
+    (figure,) = trials.helper_tests(ground, 1, QUIET)
+    assert figure.title == "2 tests with `DistributionTestHelper`, one pytest"
+    monkeypatch.setattr(trials, "TEST", trials.TEST.replace("== distribution", "!= distribution"))
+    with pytest.raises(RuntimeError, match="the tests failed"):
+        trials.helper_tests(ground, 1, QUIET)

@@ -80,6 +80,19 @@ def test_a_commit_that_does_not_fit_is_not_answered_from(
     assert world.query(["revenue.sum"]).value == 15 + sum(range(b.database.limits.versions_kept))
 
 
+def test_members_may_change_places(
+    distribution: DistributionTestHelper, a: DataNode, b: DataNode, world: QueryNode
+) -> None:
+    """AA4: neither fits beside what is known of the other one, both together do."""
+    for node, old, new in ((a, "Oslo", "Bari"), (b, "Bari", "Oslo")):
+        node.delete("sales", {"region": old}, wait=False)
+        node.add("sales", [{"region": new, "revenue": 100}], wait=False)
+        distribution.advance(0.1)
+    distribution.settle()
+    assert world.query(["revenue.sum"], ["region"]).table == {"Bari": 100, "Oslo": 100, "Turku": 5}
+    assert world.nodes["a"].refused is None
+
+
 def test_other_measures_are_told_apart_readably(distribution: DistributionTestHelper, world: QueryNode) -> None:
     """AA10: with what each of the two has."""
     d = distribution.data_node("d", {"sales": BARI}, measures={"most": {"max": "revenue"}}, check=False)

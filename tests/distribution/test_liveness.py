@@ -68,8 +68,8 @@ def test_another_incarnation_is_discovered_before_it_is_asked() -> None:
     """AA6: nothing that was known of the one before is used."""
     peer, effects = after(Heard(FIRST), Discovered(FIRST), Heard(RESTARTED))
     assert (peer.phase, peer.known, effects[-2:]) == ("discovering", None, [Lose(), Fetch(RESTARTED, None)])
-    peer, effects = after(Heard(FIRST), Heard(RESTARTED), Discovered(FIRST))
-    assert (peer.phase, peer.known, effects[-1]) == ("discovering", None, Fetch(RESTARTED, None))
+    peer, effects = after(Heard(FIRST), Heard(RESTARTED))
+    assert (peer.phase, peer.fetching, effects[-1]) == ("discovering", RESTARTED, Fetch(RESTARTED, None))
 
 
 def test_a_refused_one_is_fetched_again_when_it_became_another_or_others_changed() -> None:

@@ -112,7 +112,7 @@ class GatheredRows(Facts):
     ) -> None:
         self.columns = columns
         self.grouping = grouping
-        self._wires = wires
+        self.wires = wires
         self._contexts = contexts
         self._rows = rows
         self._places = {column.sent: i for i, column in enumerate(columns.keys)}
@@ -151,7 +151,7 @@ class GatheredRows(Facts):
         columns = [f"{PARTIAL}.{column.name}" for column in self.columns.parts[measure.name, context]]
         if measure.aggregation is AS_IT_IS:  # the arrays of a row, each element with all that is sent of it
             return columns[0] if len(columns) == 1 else f"list_zip({', '.join(columns)})"
-        return self._wires[measure.name, context].merged(columns)
+        return self.wires[measure.name, context].merged(columns)
 
     def __str__(self) -> str:
         return "what nodes sent"

@@ -3,7 +3,7 @@
 cells = await CellMerger(world.model, world.database).cells(split, gathered, query)
 
 The statement is the one that a single cube would run, over the parts that arrived in place of rows: so formulas,
-shares, ranks, totals, order and limit are those of the whole, by construction.
+shares, ranks, totals, order and limit are those of the whole, by construction. Small plain ones need no statement.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from app_framework.olap.cellreader import ROWS_MAX, blamed
 from app_framework.olap.cellset import CellSet, read_rows
 from app_framework.olap.frames import CalculationPlan, asked_groupings
 from app_framework.olap.partial.arranging import ApplicationPart, Arrangement, arrange
+from app_framework.olap.partial.quick import ROWS_MAX as QUICK_ROWS
+from app_framework.olap.partial.quick import is_quick, quick_cells
 from app_framework.olap.partial.repeating import paths_within
 from app_framework.olap.partial.splitting import Split
 from app_framework.olap.sql import Statement, write_sql
@@ -40,12 +42,16 @@ class CellMerger:
         model: names, types and orders; nothing of it is read.
         database: where the statements run; it holds no rows.
         rows_max: the largest answer, in rows.
+        quick_rows: how much that was sent is merged on the spot, where no statement is needed for it.
     """
 
-    def __init__(self, model: CubeModel, database: Database, rows_max: int = ROWS_MAX) -> None:
+    def __init__(
+        self, model: CubeModel, database: Database, rows_max: int = ROWS_MAX, *, quick_rows: int = QUICK_ROWS
+    ) -> None:
         self._model = model
         self._database = database
         self._rows_max = rows_max
+        self._quick_rows = quick_rows
 
     async def cells(self, split: Split, gathered: Sequence[ApplicationPart], query: CubeQuery) -> CellSet:
         """Return the answer of a question from what nodes sent.
@@ -56,6 +62,9 @@ class CellMerger:
             TooLargeError, QueryTimeoutError, OverloadedError: it may not, not in time, not now.
         """
         started = time.perf_counter()
+        if (cells := self._quick(split, gathered)) is not None:
+            cells.elapsed_ms = _since_ms(started)
+            return cells
 
         def answer(cursor: Cursor) -> CellSet:
             plan, statement, found = self._read(cursor, split, gathered, cursor.rows)
@@ -86,6 +95,14 @@ class CellMerger:
     def statement(self, split: Split, gathered: Sequence[ApplicationPart]) -> Statement:
         """Return the statement that merges, to be shown."""
         return write_sql(self._plan(split, arrange(split, self._model, gathered)))
+
+    def _quick(self, split: Split, gathered: Sequence[ApplicationPart]) -> CellSet | None:
+        """Return the answer where it is so small and plain that no statement is needed for it."""
+        rows = sum(table.num_rows for part in gathered for tables in part.tables for table in tables)
+        if rows > self._quick_rows or not is_quick(split.plan):
+            return None
+        arrangement = arrange(split, self._model, gathered)
+        return quick_cells(self._model.name, split.plan, arrangement, self._rows_max)
 
     def _read(
         self,
