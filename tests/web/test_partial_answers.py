@@ -27,7 +27,9 @@ distribution:
 server: {enabled: false}
 """
 QUERY_NODE = """
-distribution: {query-cubes: {world: {applications: {shops: {distributing-levels: [region]}}}}}
+distribution:
+  query-cubes: {world: {applications: {shops: {distributing-levels: [region]}}}}
+  limits: {heartbeat: 100ms, suspect: 1s}
 server: {port: 0}
 """
 QUERY = {"measures": ["revenue"], "levels": ["region"]}
