@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.database.branches import MASTER
+from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError, VersionMovedError
 from app_framework.distribution.errors import DataNodeUnavailableError
 from app_framework.distribution.gathering import Gathered, Gatherer, left_s, missing_in
@@ -246,6 +247,8 @@ class Answering:
                     return await work(view, deadline_s)
                 except VersionMovedError as error:
                     moved = error
+                except QueryTimeoutError as error:
+                    raise QueryTimeoutError(query.timeout_s) from error
                 except NodeFailedError as failed:
                     raise DataNodeUnavailableError([missing_of(failed.node, {})], failed.reason) from failed
             node = view.published[moved.data_cube].contribution.id.node

@@ -285,8 +285,7 @@ class DataCube:
         """Tell what every commit changed; those that come while one is read are told together."""
         with listener:
             while await listener.wait():
-                if self.state == "joined":
-                    await self._read_and_tell()
+                await self._read_and_tell()
 
     async def _beat(self) -> None:
         while True:
@@ -315,6 +314,8 @@ class DataCube:
                 self.trouble = str(error)
 
     async def _tell(self) -> None:
+        if self.state == "closed":
+            return
         published = self._publisher.current if self._publisher else None
         stamp = published.stamp if published else Stamp(self._incarnation, 0, "")
         news = News(

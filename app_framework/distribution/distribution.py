@@ -55,7 +55,7 @@ class Distribution(CubeSource):
         clock: the time.
 
     Attributes:
-        data_cubes: by name, once `connect` was called.
+        data_cubes: by name, once the application is made; another model of a cube is another data cube.
         query_cubes: by name.
     """
 

@@ -82,8 +82,8 @@ class DistributionTestHelper(NetworkFaults):
         self.seed = seed
         self.limits = limits or DistributionLimits()
         self.store = LocalConsensusStore(None)
-        self._engines = engines or SpareEngines()
-        self._own_engines = engines is None
+        # What a killed process had open is dropped at the end of the test.
+        self._engines = SpareEngines(engines)
         self._loop = SoloLoop()
         self.clock = LoopClock(self._loop)
         super().__init__(MemoryNetwork(seed=seed))
@@ -371,8 +371,7 @@ class DistributionTestHelper(NetworkFaults):
             each.close()
         self.store.close_now()
         self._loop.close()
-        if self._own_engines:
-            self._engines.close()
+        self._engines.close()
 
     # -- beneath -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +16,7 @@ from hypothesis import settings
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.errors import ServiceUnavailableError, UserError
 from app_framework.olap.errors import QueryError
+from app_framework.olap.query import CubeQuery
 from app_framework.testing import DataNode, DistributionTestHelper, QueryNode
 
 REGIONS = [f"r{number}" for number in range(6)]
@@ -224,3 +226,79 @@ def test_an_answer_is_that_of_its_versions_or_there_is_none(seed: int) -> None:
         day.run(STEPS)
         assert isinstance(day.world, QueryNode)
         assert day.answered or seed
+
+
+class ReplicatedDay(BadDay):
+    """Three data nodes of which two hold each region; nothing is committed, but members are masked."""
+
+    def __init__(self, distribution: DistributionTestHelper, seed: int) -> None:
+        self.dice = Random(seed)
+        self.distribution = distribution
+        self.whole = {region: number for number, region in enumerate(REGIONS)}
+        self.nodes = {}
+        for place, name in enumerate(NODES):
+            rows = [
+                {"region": region, "revenue": number}
+                for region, number in self.whole.items()
+                if number % len(NODES) != place
+            ]
+            self.nodes[name] = distribution.data_node(name, {"sales": rows}, priority=self.dice.choice([None, 1, 2]))
+        self.world = distribution.query_node("world", {"app": ["region"]}, data_overlap=True)
+        self.answered = 0
+
+    def run(self, steps: int) -> None:
+        """Let so many things happen, then make everything whole."""
+        happenings: list[Callable[[], None]] = [
+            *(self.ask, self.ask, self.ask_some, self.ask_partly, self.ask_partly, self.mask, self.unmask),
+            *(self.kill, self.restart, self.trouble, self.heal, self.restart_world),
+        ]
+        for _ in range(steps):
+            self.dice.choice(happenings)()
+            self.distribution.advance(self.dice.choice([0.0, 0.01, 0.3, 3.0]))
+        self.heal()
+        for node in self.nodes.values():
+            if node.alive:
+                self.distribution.kill(node)
+            node._node.start()
+            node.open()
+        self.distribution.advance(10)
+        assert self.world.query(["revenue.sum"], ["region"]).table == self.whole
+
+    def mask(self) -> None:
+        """Mask a region on the first node, without waiting for anybody."""
+        node = self.nodes["a"]
+        if node.alive:
+            node._node.living.begin(node.distributed.mask("region", [self.dice.choice(REGIONS)]))
+
+    def unmask(self) -> None:
+        """Unmask all of them."""
+        node = self.nodes["a"]
+        if node.alive:
+            node._node.living.begin(node.distributed.unmask("region", REGIONS))
+
+    def check(self, where: dict[str, list[str]], unavailable: str = "fail") -> None:
+        """Ask; what is not in the answer is told to be missing."""
+        question = CubeQuery(
+            ["revenue.sum"],
+            ["region"],
+            where,
+            timeout=self.dice.choice([1, 20]),
+            unavailable=unavailable,  # type: ignore[arg-type]
+        )
+        try:
+            answer = self.world.ask(question)
+        except (ServiceUnavailableError, QueryTimeoutError):
+            return
+        held: list[Any] = [each["members"] for each in answer.missing]
+        missing = [region for members in held for region in members.get("region", REGIONS)]
+        expected = {region: self.whole[region] for region in where.get("region", REGIONS)}
+        assert {**answer.table, **{region: expected[region] for region in missing if region in expected}} == expected
+        assert not answer.table.keys() & set(missing) or not all(held)
+        self.answered += 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_replicas_stand_in_for_each_other_or_there_is_no_answer(seed: int) -> None:
+    """AA5, AA9: every member is counted once, whoever dies, hangs or is masked meanwhile."""
+    with DistributionTestHelper(seed=seed) as distribution:
+        ReplicatedDay(distribution, seed).run(STEPS)

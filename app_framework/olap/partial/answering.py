@@ -27,8 +27,10 @@ from app_framework.olap.errors import (
 from app_framework.olap.frames import Key
 from app_framework.olap.partial.answer import PartialAnswer
 from app_framework.olap.partial.binding import BoundFrame, bind
+from app_framework.olap.partial.dictionaries import NUMBERED_FROM, OwnDictionaries
 from app_framework.olap.partial.distinct import Span, marked
 from app_framework.olap.partial.frame_sql import FrameStatement, write_frame
+from app_framework.olap.partial.wire import column_name
 from app_framework.olap.plan import QueryPlan
 
 if TYPE_CHECKING:
@@ -50,15 +52,23 @@ class PartialAnswerer:
         database: where its rows are.
         rows_max: the most rows of one frame, whatever a question allows.
         bitmaps_from: from how many rows of the base table on distinct integers are sent as bitmaps.
+        texts_from: from how many distinct texts on they are sent as numbers.
     """
 
     def __init__(
-        self, model: CubeModel, database: Database, *, rows_max: int = ROWS_MAX, bitmaps_from: int | None = None
+        self,
+        model: CubeModel,
+        database: Database,
+        *,
+        rows_max: int = ROWS_MAX,
+        bitmaps_from: int | None = None,
+        texts_from: int | None = None,
     ) -> None:
         self._model = model
         self._database = database
         self._rows_max = rows_max
         rows_min = BITMAPS_FROM if bitmaps_from is None else bitmaps_from
+        self._dictionaries = OwnDictionaries(NUMBERED_FROM if texts_from is None else texts_from)
         self._bitmaps = DistinctBitmaps(rows_min, threads=database.limits.threads)
 
     async def answer(self, question: PartialQuestion) -> PartialAnswer:
@@ -81,11 +91,12 @@ class PartialAnswerer:
         def read(view: DataView) -> tuple[int, tuple[pa.Table, ...]]:
             nonlocal tree, counted
             tree = self._model.joins.at(view.sources)
-            tables = []
+            tables, known = [], dict(question.dictionaries)
             for frame in frames:
                 spans = self._spans(cursor, frame, view) if bitmaps else {}
                 counted |= bool(spans)
-                tables.append(_table(cursor, write_frame(frame, tree, rows_max, spans), rows_max))
+                table = _table(cursor, write_frame(frame, tree, rows_max, spans), rows_max)
+                tables.append(self._numbered(table, frame, known))
             return view.version, tuple(tables)
 
         try:
@@ -103,6 +114,18 @@ class PartialAnswerer:
         except VersionGoneError as error:
             raise QueryError.of([QueryProblem(UNKNOWN_VERSION, "version", str(error))]) from error
         return PartialAnswer(version, tables, (time.perf_counter() - started) * 1000)
+
+    def _numbered(self, table: pa.Table, frame: BoundFrame, known: dict[str, int]) -> pa.Table:
+        """Return what was read with many texts as numbers; what is `known` of dictionaries grows."""
+        for cell in frame.cells:
+            if cell.measure.aggregation is COUNT_DISTINCT and cell.measure.arguments[0].type.family == "text":
+                place = table.column_names.index(column_name(cell.context, 0, cell.measure.name))
+                column = table.column(place).combine_chunks()
+                if isinstance(column, pa.Array):
+                    of = cell.measure.arguments[0].sql
+                    column, field = self._dictionaries.numbered(of, column, table.field(place), known)
+                    table = table.set_column(place, field, column)
+        return table
 
     def _spans(self, cursor: Cursor, frame: BoundFrame, view: DataView) -> Mapping[str, Span]:
         """Return the measures whose distinct values are sent as bitmaps; what is not of today is sent as values."""

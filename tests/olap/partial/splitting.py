@@ -14,6 +14,7 @@ from app_framework.olap.dimension import Level
 from app_framework.olap.partial import (
     ApplicationPart,
     CellMerger,
+    KnownDictionaries,
     PartialAnswer,
     PartialAnswerer,
     PartialQuestion,
@@ -36,12 +37,16 @@ class SplitCube:
 
     def __init__(self, whole: Cube, nodes: Sequence[Cube], databases: Sequence[Database], merging: Database) -> None:
         self.whole = whole
-        # Every other node sends distinct integers as bitmaps, the others as values.
+        # Every other node sends distinct integers as bitmaps and numbers distinct texts, the others send the values.
         self.answerers = [
-            PartialAnswerer(node.model, own, bitmaps_from=None if i % 2 else 0)
+            PartialAnswerer(node.model, own, bitmaps_from=None if i % 2 else 0, texts_from=None if i % 2 else 0)
             for i, (node, own) in enumerate(zip(nodes, databases, strict=True))
         ]
-        self.mergers = [CellMerger(whole.model, merging), CellMerger(whole.model, merging, quick_rows=-1)]
+        self.dictionaries = KnownDictionaries()
+        self.mergers = [
+            CellMerger(whole.model, merging, dictionaries=self.dictionaries, **quick)
+            for quick in ({}, {"quick_rows": -1})
+        ]
 
     def query(self, query: CubeQuery) -> CellSet:
         """Ask every node, and merge."""
@@ -50,7 +55,7 @@ class SplitCube:
     async def _query(self, query: CubeQuery) -> CellSet:
         """Merge in both ways where there are two, by Arrow and by a statement."""
         asked = split(resolve_defaults(plan_query(self.whole.model, query), self._first))
-        sent = PartialQuestion(asked.asked).to_bytes()
+        sent = PartialQuestion(asked.asked, dictionaries=self.dictionaries.lengths()).to_bytes()
         answers = []
         for answerer in self.answerers:
             answer = await answerer.answer(PartialQuestion.parse(sent))
