@@ -71,3 +71,11 @@ def test_the_start_page_shows_who_answers_for_a_query_cube(node: ApplicationCont
     assert told.startswith("test/sales: active, version ")
     assert told in page
     assert "data cube of shop, joined" in page
+
+
+def test_the_cube_that_people_see_first_is_that_of_all_nodes(node: ApplicationContext) -> None:
+    """The whole before its parts, also behind the link to the pivot."""
+    with Client(node) as client:
+        listed = client.get("/studio/cubes", params={"format": "json"}).json()["cubes"]
+        assert [cube["name"] for cube in listed] == ["world", "sales"]
+        assert client.get("/studio/cubes", follow_redirects=False).headers["location"] == "/studio/cubes/world"

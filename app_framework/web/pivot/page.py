@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket
 
 from app_framework.boot import ApplicationContext
 from app_framework.olap import Manager
+from app_framework.web.cube_listing import widest_first
 from app_framework.web.encoding import dumps
 from app_framework.web.pages import CONTENT_SECURITY_POLICY, render, twin
 from app_framework.web.pivot.address import PAGE, PERSPECTIVE, pivot_url
@@ -55,11 +56,11 @@ def pivot_router(context: ApplicationContext, manager: Manager, sockets: PivotSo
 
     @router.get(PAGE)
     async def show_cubes(format: str = "html") -> Response:  # noqa: A002
-        """The first cube's pivot, or the JSON twin: which cubes there are."""
+        """The widest cube's pivot, or the JSON twin: which cubes there are."""
         if format == "json":
-            return twin({**describe_node(context), "cubes": [_link(manager, name) for name in manager.cubes]})
+            return twin({**describe_node(context), "cubes": [_link(manager, name) for name in widest_first(manager)]})
         if manager.cubes:
-            return RedirectResponse(pivot_url(next(iter(manager.cubes))), 307)
+            return RedirectResponse(pivot_url(widest_first(manager)[0]), 307)
         return render("no_cubes.html", node=describe_node(context))
 
     @router.get(PAGE + "/{cube}")
@@ -72,7 +73,7 @@ def pivot_router(context: ApplicationContext, manager: Manager, sockets: PivotSo
             "pivot.html",
             node=describe_node(context),
             cube=document,
-            cubes=[_link(manager, name) for name in manager.cubes],
+            cubes=[_link(manager, name) for name in widest_first(manager)],
             document=dumps({"application": context.application_name, **document}).decode(),
             perspective=_perspective_url(),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from app_framework.boot import EndpointRegistry
+from app_framework.web.cube_listing import widest_first
 from app_framework.web.studio.section import CubePages, StudioItem, StudioSection
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class CubesSection(StudioSection):
     async def items(self, base_url: str) -> Sequence[StudioItem]:
         """Return one item for each cube."""
         manager = self._manager()
-        return [_cube_item(name, manager.describe(name), base_url, self._pages.url(name)) for name in manager.cubes]
+        names = widest_first(manager)
+        return [_cube_item(name, manager.describe(name), base_url, self._pages.url(name)) for name in names]
 
 
 class ApiSection(StudioSection):
