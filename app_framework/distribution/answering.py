@@ -17,7 +17,7 @@ from app_framework.database.branches import MASTER
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError, VersionMovedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gathered, Gatherer, left_s, missing_in
+from app_framework.distribution.gathering import Gathered, Gatherer, labels_of, left_s, missing_in
 from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
@@ -170,6 +170,7 @@ class Answering:
         cells, asked, gathered, view = await self._answered(query)
         statement = CellMerger(view.world.model, view.world.database).statement(asked, gathered.parts)
         work = [gathered.work[id_] for id_ in sorted(gathered.work)]
+        labels = labels_of(view)
         return {
             "cube": self._name,
             "plan": repr(asked.plan),
@@ -181,7 +182,7 @@ class Answering:
                     "cube": each.cube,
                     "application": each.application,
                     "version": each.version,
-                    "members": {level: _clipped(members) for level, members in each.members.items()},
+                    "members": {labels[level]: _clipped(members) for level, members in each.members.items()},
                     "frames": each.frames,
                     "rows": each.rows,
                     "bytes": each.bytes,

@@ -334,8 +334,13 @@ def _hierarchies(split: Split) -> frozenset[str]:
 
 def missing_in(view: View, lacking: Lacking) -> dict[str, object]:
     """Return what an answer or an error says of a data cube that is missing."""
-    labels = {level.name: level.label for name in view.topology.applications for level in view.table(name).levels}
+    labels = labels_of(view)
     return missing_of(lacking.node, {labels.get(name, name): members for name, members in lacking.members.items()})
+
+
+def labels_of(view: View) -> dict[str, str]:
+    """Return what the configuration calls the distributing levels, by their full names."""
+    return {level.name: level.label for name in view.topology.applications for level in view.table(name).levels}
 
 
 def joined_lacking(before: Lacking | None, more: Lacking) -> Lacking:
