@@ -17,7 +17,7 @@ from app_framework.database.branches import MASTER
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError, VersionMovedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gathered, Gatherer, labels_of, left_s, missing_in
+from app_framework.distribution.gathering import Gathered, Gatherer, UnevenVersionsError, labels_of, left_s, missing_in
 from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
@@ -241,20 +241,33 @@ class Answering:
     async def _renewed(self, query: CubeQuery, work: Callable[[View, float], Awaitable[T]]) -> T:
         """Do what a question needs with what is known now, and again where a data cube has something newer."""
         deadline_s = asyncio.get_running_loop().time() + query.timeout_s
-        node = ""
-        for _ in range(self._limits.failures_max):
+        moves = 0
+        while True:
             with self._roster.reading() as view:
                 try:
                     return await work(view, deadline_s)
-                except VersionMovedError as error:
+                except (VersionMovedError, UnevenVersionsError) as error:
                     moved = error
                 except QueryTimeoutError as error:
                     raise QueryTimeoutError(query.timeout_s) from error
                 except NodeFailedError as failed:
                     raise DataNodeUnavailableError([missing_of(failed.node, {})], failed.reason) from failed
-            node = view.published[moved.data_cube].contribution.id.node
+            if isinstance(moved, UnevenVersionsError):
+                await self._even(view, query, deadline_s, moved.node)
+                continue
             await self._newer(view, query, deadline_s, moved)
-        raise DataNodeUnavailableError([missing_of(node, {})], "its data change faster than they can be asked for")
+            moves += 1
+            if moves > self._limits.failures_max:
+                node = view.published[moved.data_cube].contribution.id.node
+                reason = "its data change faster than they can be asked for"
+                raise DataNodeUnavailableError([missing_of(node, {})], reason) from moved
+
+    async def _even(self, view: View, query: CubeQuery, deadline_s: float, node: str) -> None:
+        """Wait until all cubes of a node may be known in one version."""
+        wait_s = min(left_s(deadline_s, query.timeout_s), self._limits.announcement_s)
+        if not await self._roster.later_than(view, wait_s):
+            reason = "one of its cubes does not say what its last commit changed"
+            raise DataNodeUnavailableError([missing_of(node, {})], reason)
 
     async def _newer(self, view: View, query: CubeQuery, deadline_s: float, moved: VersionMovedError) -> None:
         contribution = view.published[moved.data_cube].contribution

@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class UnevenVersionsError(Exception):
+    """Two data cubes of one node are known in different versions of its data.
+
+    Attributes:
+        node: which one.
+    """
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one data cube is asked of one frame.
@@ -123,6 +135,7 @@ class Gatherer:
             DataNodeUnavailableError: one of them does not answer, no other one has its members, and the answer may not
                 be without them.
             VersionMovedError: one of them does not have the version any more that is known here.
+            UnevenVersionsError: two of them on one node are known in different versions of its data.
             QueryError, PartTooLargeError, QueryTimeoutError: one of them cannot answer, or may not, or not in time.
         """
         try:
@@ -131,6 +144,7 @@ class Gatherer:
         except TimeoutError as error:
             raise QueryTimeoutError(query.timeout_s) from error
         plans = self.plans(view, split, query, pinned)
+        _check_even(view, plans, query)
         self._turn += 1
         gathering = _Gathering(self._roster, self._asker, view, query, deadline_s)
         return await gathering.run(plans, _hierarchies(split))
@@ -378,6 +392,16 @@ def left_s(deadline_s: float, timeout_s: float) -> float:
     if left <= 0:
         raise QueryTimeoutError(timeout_s)
     return left
+
+
+def _check_even(view: View, plans: Sequence[Plan], query: CubeQuery) -> None:
+    """Refuse to read two versions of one node: of a commit to both of its cubes, half would be counted."""
+    pinned = query.version if isinstance(query.version, Mapping) else {}
+    first: dict[str, int] = {}
+    for id_ in {share.asked.id for plan in plans for share in plan.shares}:
+        node, version = view.published[id_].contribution.id.node, view.version_of(id_, query.branch)
+        if node not in pinned and first.setdefault(node, version) != version:
+            raise UnevenVersionsError(node)
 
 
 def _check_once(table: RoutingTable, branch: str) -> None:
