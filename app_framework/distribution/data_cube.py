@@ -200,10 +200,13 @@ class DataCube:
             )
             if self.state == "joined":
                 await self._read_and_tell()
-        expected = await self._store.entries(Places(self.cluster).query_cubes)
-        return await self._acknowledged.gathered(
-            expected_of(expected, self.application), self._record.masks_version, self.limits.mask_s
-        )
+        version = self._record.masks_version
+        if self.state != "joined":
+            return MaskReport(version)  # nobody asks it
+        known = expected_of(await self._store.entries(Places(self.cluster).query_cubes), self.application)
+        # Who does not let it in asks it for nothing.
+        expected = [each for each in known if each not in self.refusals]
+        return await self._acknowledged.gathered(expected, version, self.limits.mask_s)
 
     # -- beneath -----------------------------------------------------------------------------------------------------
 

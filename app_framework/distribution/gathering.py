@@ -184,18 +184,14 @@ class Gatherer:
                 lacking[each.id] = joined_lacking(lacking.get(each.id), each)
         return Plan(application, knowledge, frames, table, tuple(shares), tuple(lacking.values()))
 
-    def rows(self, view: View, split: Split, query: CubeQuery) -> tuple[list[tuple[str, Share]], list[Lacking]]:
-        """Return who is asked for the rows that a plan without measures means, with their applications."""
-        plans = self.plans(view, split, query, {})
-        return (
-            [(plan.application, share) for plan in plans for share in plan.shares],
-            [each for plan in plans for each in plan.lacking],
-        )
+    async def rows(self, view: View, split: Split, query: CubeQuery) -> list[Plan]:
+        """Return who is asked for the rows that a plan without measures means."""
+        return self.plans(view, split, query, await self._pinned(view, query))
 
-    def instead(self, view: View, application: str, share: Share, query: CubeQuery, failed: Set[str]) -> Routes:
+    def instead(self, view: View, plan: Plan, share: Share, failed: Set[str]) -> Routes:
         """Return who is asked in the place of a data cube that failed, and what nobody else has."""
         usable = (self._roster.usable & view.published.keys()) - failed
-        return view.table(application, query.branch).reroute(share.asked, usable, self._roster.loads)
+        return plan.table.reroute(share.asked, usable, self._roster.loads)
 
     async def _pinned(self, view: View, query: CubeQuery) -> dict[str, Mapping[str, Members]]:
         """Return what data cubes held in the versions that are asked for: not what they hold now."""

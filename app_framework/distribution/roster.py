@@ -326,9 +326,10 @@ class Roster:
             self._refuse(id_, published, admitted)
             return
         for each in admitted:
+            refused = self.peers[each.id].refused is not None
             self._happened(each.id, Discovered(each.published.stamp))
             self.feed.tell(self._changed(each.before, each.published))
-            if each.before is None or each.before.masks_version != each.published.masks_version:
+            if refused or each.before is None or each.before.masks_version != each.published.masks_version:
                 self._begin(self._acknowledge(each.published), f"masks of '{each.id}'")
         if id_ in self.peers and id_ not in {each.id for each in admitted}:
             self._happened(id_, FetchFailed())
