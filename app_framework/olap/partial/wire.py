@@ -56,6 +56,11 @@ class WirePart:
     type: str = "DOUBLE"
     by_element: str = ""
 
+    @property
+    def is_state(self) -> bool:
+        """Whether it is the state of an aggregation, which the engine takes apart when it leaves."""
+        return self.part.name in ("variance", "sketch")
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
