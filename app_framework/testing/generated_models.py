@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 
-class HypothesisMissingError(FrameworkError):
+class HypothesisMissingError(FrameworkError, ImportError):
     """What is drawn is drawn by hypothesis, and it is not installed."""
 
     def __str__(self) -> str:
