@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gatherer, Share, all_of, left_s, missing_in
+from app_framework.distribution.gathering import Gatherer, Plan, Share, all_of, left_s, missing_in
 from app_framework.distribution.rows_question import RowsQuestion
 from app_framework.olap.arrow import ArrowRows
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem, TooLargeError
