@@ -247,6 +247,7 @@ class DataCube:
             messenger=self.messenger,
             limits=self.limits,
             acknowledged=self._acknowledged,
+            aggregates=lambda: self.cube.aggregates,
         )
         try:
             listener = self._database.listen()
