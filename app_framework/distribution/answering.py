@@ -168,7 +168,7 @@ class Answering:
         """Answer a question and return how."""
         started = time.perf_counter()
         cells, asked, gathered, view = await self._answered(query)
-        statement = CellMerger(view.world.model, view.world.database).statement(asked, gathered.parts)
+        statement = self._merger(view).statement(asked, gathered.parts)
         work = [gathered.work[id_] for id_ in sorted(gathered.work)]
         labels = labels_of(view)
         return {
@@ -217,6 +217,10 @@ class Answering:
         stale = self._branch_problems(view, branch)
         return await self._members.find(view, level, prefix, limit, branch, stale)
 
+    def _merger(self, view: View) -> CellMerger:
+        world, known = view.world, self._gatherer.dictionaries
+        return CellMerger(world.model, world.database, self._limits.rows_max, dictionaries=known)
+
     # -- one question ------------------------------------------------------------------------------------------------
 
     async def _answered(self, query: CubeQuery, *, arrow: bool = False) -> tuple[CellSet, Split, Gathered, View]:
@@ -225,7 +229,7 @@ class Answering:
         async def answered(view: View, deadline_s: float) -> tuple[CellSet, Split, Gathered, View]:
             asked = split(await self._with_defaults(view, self._plan(view, query), query))
             gathered = await self._gatherer.gather(view, asked, query, deadline_s)
-            merger = CellMerger(view.world.model, view.world.database, self._limits.rows_max)
+            merger = self._merger(view)
             left = replace(query, timeout=left_s(deadline_s, query.timeout_s))
             merge = merger.cells_arrow if arrow else merger.cells
             cells = await merge(asked, gathered.parts, left)

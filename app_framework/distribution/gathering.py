@@ -16,6 +16,7 @@ from app_framework.distribution.view import View, missing_of
 from app_framework.olap.condition import levels_of
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.partial.arranging import ApplicationPart
+from app_framework.olap.partial.dictionaries import KnownDictionaries
 from app_framework.olap.partial.projection import Knowledge, Replication, project
 from app_framework.olap.partial.question import PartialFrame, PartialQuestion, Restriction
 
@@ -120,9 +121,13 @@ class Gatherer:
         roster: knows the data cubes.
         asker: asks one of them.
         replication: at which members of a hierarchy that an application does not know its values repeat.
+
+    Attributes:
+        dictionaries: of texts that data cubes number; what is known of them need not be sent again.
     """
 
     def __init__(self, roster: Roster, asker: Asker, replication: Replication) -> None:
+        self.dictionaries = KnownDictionaries()
         self._roster = roster
         self._asker = asker
         self._replication = replication
@@ -146,7 +151,7 @@ class Gatherer:
         plans = self.plans(view, split, query, pinned)
         _check_even(view, plans, query)
         self._turn += 1
-        gathering = _Gathering(self._roster, self._asker, view, query, deadline_s)
+        gathering = _Gathering(self._roster, self._asker, self.dictionaries, view, query, deadline_s)
         return await gathering.run(plans, _hierarchies(split))
 
     def plans(
@@ -209,9 +214,18 @@ class Gatherer:
 class _Gathering:
     """One question on its way."""
 
-    def __init__(self, roster: Roster, asker: Asker, view: View, query: CubeQuery, deadline_s: float) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        asker: Asker,
+        dictionaries: KnownDictionaries,
+        view: View,
+        query: CubeQuery,
+        deadline_s: float,
+    ) -> None:
         self._roster = roster
         self._asker = asker
+        self._dictionaries = dictionaries
         self._view = view
         self._query = query
         self._deadline_s = deadline_s
@@ -258,6 +272,7 @@ class _Gathering:
             tuple(share.restricted for share in shares),
             view.branch_of(id_, query.branch),
             pinned.get(contribution.id.node, view.version_of(id_, query.branch)),
+            dictionaries=self._dictionaries.lengths(),
         )
         return await self._asker.ask(contribution, question, self._deadline_s)
 
