@@ -278,11 +278,12 @@ def test_there_is_one_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> N
     """AA12: nothing is opened, slept or begun that a virtual clock cannot see."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was opened, or time was waited for")
+        raise AssertionError("a socket was opened, or a clock was looked at")
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "socketpair", refuse)
     monkeypatch.setattr(time, "sleep", lambda seconds: refuse() if seconds else None)
+    monkeypatch.setattr(time, "monotonic", refuse)
     before = threading.active_count()
     with DistributionTestHelper() as distribution:
         a = distribution.data_node("a", {"sales": NORTH})
