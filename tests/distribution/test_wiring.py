@@ -23,6 +23,7 @@ from app_framework.distribution import (
     QueryCubeDefinition,
 )
 from app_framework.distribution.health import DistributionHealth
+from app_framework.errors import ServiceUnavailableError
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messenger import Messenger
 from app_framework.messaging.messengers import Messengers
@@ -223,6 +224,9 @@ def test_cubes_take_part_as_soon_as_it_can_be_decided() -> None:
             await distribution.open("Cluster")
             assert "no majority" in distribution.troubles["world"]
             assert DistributionHealth(distribution).health().status.value == "UNKNOWN"
+            with pytest.raises(ServiceUnavailableError, match="does not answer yet") as refused:
+                await distribution.query_cubes["world"].query(BY_REGION)
+            assert refused.value.retryable
             lost = False
             await until(lambda: distribution.query_cubes["world"].state == "started")
             await until(lambda: not distribution.troubles)
