@@ -265,3 +265,36 @@ def test_a_commit_to_two_cubes_of_a_node_is_seen_whole_or_not_at_all() -> None:
 
     with Database.open(tables=tables) as database:
         asyncio.run(scenario(database))
+
+
+def test_nodes_that_decide_each_for_itself_agree_on_who_left() -> None:
+    """A17: a data cube that left while the query cube was away says so when it is asked; one that died does not."""
+
+    async def scenario(tester: CubeTester) -> None:
+        network, stores = MemoryNetwork(), [LocalConsensusStore(None), LocalConsensusStore(None)]
+        async with Messenger(network.bus("a")) as there, Messenger(network.bus("w")) as here:
+            cube = DataCube(
+                tester.cube, tester.database, node="a", cluster="C", messenger=there, store=stores[0], application="app"
+            )
+            world = QueryCube("world", node="w", cluster="C", messenger=here, store=stores[1], applications=REGIONS)
+            await cube.open()
+            await world.open()
+            await until(lambda: [node.state for node in world.nodes] == ["active"])
+            await world.close()
+            await cube.close()
+            await world.open()
+            assert [node.state for node in world.nodes] == ["required"]
+            with pytest.raises(DataNodeUnavailableError, match="'a'"):
+                await world.query(EVERYTHING)
+            await world.close()
+            await cube.open()
+            await cube.stop_distribution()
+            await world.open()
+            await until(lambda: world.nodes == ())
+            await world.close()
+            await cube.close()
+        for store in stores:
+            await store.close()
+
+    with CubeTester.of({"sales": OSLO}) as tester:
+        asyncio.run(scenario(tester))
