@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+from hypothesis import settings
+
 from app_framework.database import Database, Insert, Table
 from app_framework.olap import CellSet, Cube, CubeDefinition, CubeQuery
 from app_framework.olap.dimension import Level
@@ -24,6 +26,9 @@ from app_framework.olap.partial import (
 )
 from app_framework.olap.plan import plan_query
 from tests.olap.test_cube_oracle import database
+
+EXAMPLES = 8 if settings.default.max_examples < 1000 else 2500
+"""How many cases are generated: a few in the suite, thousands in the soak."""
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 Opened = Callable[[Sequence[Mapping[str, Any]]], AbstractContextManager[Database]]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app_framework.olap.partial import Replication
 from tests.olap.partial.polymorphic import Cells, Oracle, Part, world_of
+from tests.olap.partial.splitting import EXAMPLES
 
 SALES = [
     {"product": "tea", "year": 2023, "month": 1, "scenario": "base", "amount": 1},
@@ -112,7 +113,7 @@ def parts(draw: st.DrawFn) -> list[Part]:
     return made
 
 
-@settings(max_examples=12)
+@settings(max_examples=EXAMPLES)
 @given(
     parts(),
     st.sampled_from(["on-slicer", "always", "never"]),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app_framework.olap import CubeDefinition, CubeQuery, MeasureOverflowError
 from tests.olap import test_arrays as arrays
-from tests.olap.partial.splitting import SplitCube, split_table
+from tests.olap.partial.splitting import EXAMPLES, SplitCube, split_table
 
 COLUMNS = {
     "small": "tinyint", "huge": "hugeint", "price": "decimal(20,4)", "weight": "double", "narrow": "float",
@@ -119,7 +119,7 @@ TRADE = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(max_examples=6)
+@settings(max_examples=EXAMPLES)
 @given(
     st.lists(st.tuples(TRADE, st.integers(0, 2)), max_size=12),
     st.lists(st.sampled_from([*arrays.MEASURES]), min_size=1, max_size=4, unique=True),
