@@ -313,6 +313,11 @@ class DistributionTestHelper(NetworkFaults):
         """Note that a question begins."""
         self._asked_at[node.name] = len(self.network.transcript)
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks all nodes have: what comes and goes must not leave any."""
+        return len(asyncio.all_tasks(self._loop))
+
     def refusal(self, node: DataNode) -> str | None:
         """Return why a data node was not let in by a query node; None where none said so."""
         return next(refusals(self._queries.values(), node), None)

@@ -254,7 +254,7 @@ def test_a_query_cube_may_stand_beside_data(distribution: DistributionTestHelper
     assert world.query(["count"]).value == 5
 
 
-def test_the_same_seed_does_the_same() -> None:
+def test_aa12_the_same_seed_does_the_same() -> None:
     """AA12: message by message, delays and losses included."""
 
     def run(seed: int) -> str:
@@ -274,7 +274,7 @@ def test_the_same_seed_does_the_same() -> None:
     assert run(1) != run(2)
 
 
-def test_there_is_one_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aa12_there_is_one_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """AA12: nothing is opened, slept or begun that a virtual clock cannot see."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -301,7 +301,7 @@ def test_hours_go_by_at_once(distribution: DistributionTestHelper, world: QueryN
     assert world.query(["count"]).value == 5
 
 
-def test_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> None:
+def test_aa12_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> None:
     """AA12: what is needed to see it again."""
     pytester.makepyfile(
         """
