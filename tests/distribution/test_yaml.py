@@ -64,7 +64,7 @@ def test_what_is_concealed_is_there(tmp_path: Path) -> None:
     assert told(tmp_path, text) == [
         "The configuration has 2 problems:",
         "application.yml:4:64: cube 'sales' has no hierarchy 'Regoin'. Did you mean: Region",
-        "application.yml:4:92: cube 'sales' has no measure 'revenu'. Did you mean: revenue",
+        "application.yml:4:94: cube 'sales' has no measure 'revenu'. Did you mean: revenue",
     ]
 
 
