@@ -80,6 +80,14 @@ def test_a_sum_of_parts_may_be_larger_than_any_of_its_numbers_and_what_it_cannot
         cube.query(CubeQuery(measures=["number"]))
 
 
+def test_a_mean_of_numbers_that_a_double_does_not_hold_is_the_nearest_one() -> None:
+    """AA1: as that of one cube is."""
+    definition = CubeDefinition.of("numbers", base="facts", dimensions={}, measures={"mean": {"avg": "number"}})
+    facts = [{"number": 2**53 + 1}, {"number": 2**53 + 3}]
+    with split_table(definition, {"number": "bigint"}, facts, [0, 1]) as cube:
+        agree(cube, measures=["mean"])
+
+
 def test_members_in_an_order_of_their_own_and_defaults_of_slicing_hierarchies_are_those_of_the_whole() -> None:
     """AA1: by another column, as listed, and the first member over all nodes."""
     definition = CubeDefinition.of(
