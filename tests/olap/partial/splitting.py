@@ -27,7 +27,7 @@ from app_framework.olap.partial import (
 from app_framework.olap.plan import plan_query
 from tests.olap.test_cube_oracle import database
 
-EXAMPLES = 8 if settings.default.max_examples < 1000 else 2500
+EXAMPLES = 8 if (settings.default or settings()).max_examples < 1000 else 2500
 """How many cases are generated: a few in the suite, thousands in the soak."""
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
