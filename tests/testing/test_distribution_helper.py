@@ -16,6 +16,7 @@ from app_framework.testing import (
     NodeIsDownError,
     QueryNode,
     ResultMismatchError,
+    UnknownNodeError,
 )
 
 NORTH: list[dict[str, object]] = [
@@ -299,6 +300,7 @@ def test_hours_go_by_at_once(distribution: DistributionTestHelper, world: QueryN
     distribution.advance(3_600)
     assert distribution.now >= 3_600
     assert world.query(["count"]).value == 5
+    assert (world.asked.names, world.asked.round_trips) == ({"a", "b"}, 1)
 
 
 def test_aa12_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> None:
@@ -397,3 +399,10 @@ def test_a_model_may_come_from_yaml(distribution: DistributionTestHelper) -> Non
     a = distribution.data_node("a", yaml=text)
     a.add("sales", [{"region": "Oslo", "revenue": 2}])
     assert distribution.query_node("world", REGIONS).query(["sum"], ["region"]) == [("Oslo", 2)]
+
+
+def test_a_wrong_name_is_told_with_the_right_one(distribution: DistributionTestHelper, a: DataNode) -> None:
+    with pytest.raises(UnknownNodeError, match="Did you mean: a"):
+        distribution.hold("A")
+    with pytest.raises(ValueError, match="a data node 'a' already"):
+        distribution.data_node("a", {"sales": SOUTH})
