@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from app_framework.testing.asking import RowsResult
     from app_framework.testing.client import AsyncClient, Client
     from app_framework.testing.cube_tester import CubeTester
-    from app_framework.testing.distribution_errors import JoinRefusedError, NotOnRealNodesError, UnsettledError
+    from app_framework.testing.distribution_errors import (
+        JoinRefusedError,
+        NotOnRealNodesError,
+        UnknownNodeError,
+        UnsettledError,
+    )
     from app_framework.testing.distribution_facts import Asked, Plan
     from app_framework.testing.distribution_helper import DistributionTestHelper
     from app_framework.testing.distribution_nodes import DataNode, QueryNode, RunningQuestion
@@ -43,6 +48,7 @@ _HOME_OF = {
     "ResultMismatchError": "results",
     "RowsResult": "asking",
     "RunningQuestion": "distribution_nodes",
+    "UnknownNodeError": "distribution_errors",
     "UnsettledError": "distribution_errors",
 }
 
@@ -65,6 +71,7 @@ __all__ = [
     "ResultMismatchError",
     "RowsResult",
     "RunningQuestion",
+    "UnknownNodeError",
     "UnsettledError",
 ]
 

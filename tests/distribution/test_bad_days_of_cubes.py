@@ -11,7 +11,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import settings
 
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.errors import ServiceUnavailableError, UserError
@@ -21,9 +20,8 @@ from app_framework.testing import DataNode, DistributionTestHelper, QueryNode
 
 REGIONS = [f"r{number}" for number in range(6)]
 NODES = ("a", "b", "c")
-IS_SOAK = (settings.default or settings()).max_examples > 1_000
-SEEDS = range(400) if IS_SOAK else range(4)
-STEPS = 60 if IS_SOAK else 40
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 300))]
+STEPS = 50
 
 Held = dict[str, int]
 
@@ -41,8 +39,7 @@ class BadDay:
             node = distribution.data_node(name, {"sales": rows})
             self.nodes[name] = node
             self.held[name] = {node.version: {str(row["region"]): 1 for row in rows}}
-        self.world = distribution.query_node("world", {"app": ["region"]})
-        self.answered = 0
+        self.world: QueryNode = distribution.query_node("world", {"app": ["region"]})
         self.left: set[str] = set()
 
     def run(self, steps: int) -> None:
@@ -173,7 +170,6 @@ class BadDay:
         assert answer.partial <= (unavailable == "partial")
         for name in set(NODES) - self.left - answer.versions.keys() if unavailable == "fail" else ():
             assert not all(held.keys() & set(wanted) for held in self.held[name].values()), f"{name} is left out"
-        self.answered += 1
 
     @property
     def knows_nothing(self) -> bool:
@@ -222,10 +218,7 @@ class BadDay:
 def test_an_answer_is_that_of_its_versions_or_there_is_none(seed: int) -> None:
     """AA6, AA13: nothing is counted twice, nothing is left out without a word; in the end all of it is there."""
     with DistributionTestHelper(seed=seed) as distribution:
-        day = BadDay(distribution, seed)
-        day.run(STEPS)
-        assert isinstance(day.world, QueryNode)
-        assert day.answered or seed
+        BadDay(distribution, seed).run(STEPS)
 
 
 class ReplicatedDay(BadDay):
@@ -244,7 +237,6 @@ class ReplicatedDay(BadDay):
             ]
             self.nodes[name] = distribution.data_node(name, {"sales": rows}, priority=self.dice.choice([None, 1, 2]))
         self.world = distribution.query_node("world", {"app": ["region"]}, data_overlap=True)
-        self.answered = 0
 
     def run(self, steps: int) -> None:
         """Let so many things happen, then make everything whole."""
@@ -294,7 +286,6 @@ class ReplicatedDay(BadDay):
         expected = {region: self.whole[region] for region in where.get("region", REGIONS)}
         assert {**answer.table, **{region: expected[region] for region in missing if region in expected}} == expected
         assert not answer.table.keys() & set(missing) or not all(held)
-        self.answered += 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,3 +167,15 @@ def test_a_query_node_that_stood_still_itself_loses_nobody(
     distribution.release(a)
     assert running.result().value == 15
     assert {node.state for node in world.nodes.values()} == {"active"}
+
+
+def test_another_application_is_a_leave_of_the_one_before(distribution: DistributionTestHelper, a: DataNode) -> None:
+    """AA6: a node that comes back as a part of something else is not waited for."""
+    distribution.data_node("b", {"sales": BARI})
+    world = distribution.query_node("world", {"app": ["region"], "other": ["region"]})
+    assert world.query(["count"]).value == 3
+    distribution.kill(a)
+    a.setting = replace(a.setting, application="elsewhere")
+    distribution.restart(a)
+    assert world.query(["count"]).value == 1
+    assert sorted(world.nodes) == ["b"]

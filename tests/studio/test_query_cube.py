@@ -79,3 +79,11 @@ def test_the_cube_that_people_see_first_is_that_of_all_nodes(node: ApplicationCo
         listed = client.get("/studio/cubes", params={"format": "json"}).json()["cubes"]
         assert [cube["name"] for cube in listed] == ["world", "sales"]
         assert client.get("/studio/cubes", follow_redirects=False).headers["location"] == "/studio/cubes/world"
+
+
+def test_a_page_is_there_while_nobody_answers(node: ApplicationContext) -> None:
+    """A query cube that is stopped has nothing to show, and that is no failure of the page."""
+    with Client(node) as client:
+        assert client.post("/cubes/world/distribution/stop").status_code == 200
+        for path in ("/studio/cubes/world", "/studio/cubes/world?format=json", "/studio/cubes?format=json", "/studio"):
+            assert client.get(path).status_code == 200, path

@@ -15,6 +15,7 @@ from app_framework.olap.partial import KnownDictionaries, PartialAnswerError, di
 from app_framework.olap.partial.dictionaries import OwnDictionaries
 from app_framework.olap.partial.distinct import bitmap_sql, marked, united
 from app_framework.olap.partial.number_sets import aligned
+from tests.olap.partial.splitting import EXAMPLES
 
 GROUPS = st.lists(st.one_of(st.none(), st.sets(st.integers(-70, 70), max_size=8)), max_size=5)
 
@@ -49,7 +50,7 @@ def counted(columns: Sequence[tuple[pa.ChunkedArray, pa.Field]], dictionaries: K
     return merged.bit_count()
 
 
-@settings(max_examples=60)
+@settings(max_examples=5 * EXAMPLES)
 @given(st.lists(st.tuples(GROUPS, st.booleans()), min_size=1, max_size=4), st.sampled_from([0, 64, 2**20]))
 def test_lists_and_bitmaps_of_different_ranges_are_united(nodes: list[tuple[Any, bool]], bytes_max: int) -> None:
     """AA1: bitmaps where they are small enough, lists otherwise; no value is lost or counted twice."""
@@ -106,7 +107,7 @@ TEXTS = st.lists(st.one_of(st.none(), st.sets(st.text("abé", max_size=2), max_s
 PARTS = st.lists(st.tuples(st.integers(0, 2), TEXTS), min_size=1, max_size=4)
 
 
-@settings(max_examples=40)
+@settings(max_examples=5 * EXAMPLES)
 @given(st.lists(PARTS, min_size=1, max_size=4), st.sampled_from([0, 2**20]))
 def test_texts_that_nodes_number_are_counted_whatever_of_them_is_known(
     answers: list[list[tuple[int, list[Any]]]], bytes_max: int
