@@ -68,6 +68,8 @@ def test_a_restarted_query_node_names_whom_it_never_heard(
     assert (error.node, error.members) == ("a", {"region": ["Oslo", "Turku"]})
     assert world.query(["revenue.sum"], where={"region": "Bari"}).value == 7
     assert world.query(["revenue.sum"], unavailable="partial").value == 7
+    with pytest.raises(DataNodeUnavailableError, match="'a'"):
+        world.members("region")
     distribution.kill(b)
     distribution.restart(world)
     assert {missing["node"] for missing in refusal(world).missing} == {"a", "b"}
