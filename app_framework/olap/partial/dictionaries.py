@@ -79,7 +79,9 @@ class OwnDictionaries:
         self._own: dict[str, _OwnDictionary] = {}
         self._lock = threading.Lock()
 
-    def numbered(self, of: str, column: pa.Array, field_: pa.Field, known: dict[str, int]) -> tuple[pa.Array, pa.Field]:
+    def numbered(
+        self, of: str, column: pa.Array, field_: pa.Field, known: Mapping[str, int]
+    ) -> tuple[pa.Array, pa.Field]:
         """Return a column of lists of texts by their numbers, as lists or bitmaps; the same where that is no gain.
 
         Args:
