@@ -30,7 +30,6 @@ from benchmarks.messaging import LoopThread
 CHANNELS = ("web", "shop", "phone", "partner")
 """A node has the facts of one of them."""
 BLOCK = 15
-SPANS: Mapping[str, tuple[int, int]] = {"customers": (0, CUSTOMERS - 1)}
 
 SUMS: Mapping[str, object] = {"measures": ["lines", "quantity", "revenue", "mean_discount"], "levels": ["product"]}
 DISTINCT: Mapping[str, object] = {"measures": ["customers"], "levels": ["carrier", "priority"]}
@@ -131,7 +130,7 @@ async def _gathered(merger: CellMerger, cube: Cube, database: Database, question
     chunks = []
     for channel in CHANNELS:
         own = CubeQuery(**question, where={"channel": channel})  # type: ignore[arg-type]
-        asked = PartialQuestion(split(plan_query(cube.model, own)).asked, ranges=SPANS)
+        asked = PartialQuestion(split(plan_query(cube.model, own)).asked)
         chunks.append(list((await answerer.answer(asked)).chunks()))
     query = CubeQuery(**question)  # type: ignore[arg-type]
     return Merging(merger, query, split(plan_query(cube.model, query)), chunks)

@@ -473,7 +473,7 @@ def _load(
 ) -> tuple[Mapping[str, TableSchema], tuple[Reference, ...], tuple[int, ...], Mapping[str, Branch]]:
     cursor = engine.cursor()
     try:
-        loader = Loader(cursor, clock)
+        loader = Loader(cursor, clock, fresh=engine.is_new)
         with cursor.transaction():
             loaded = loader.load(tables)
             check = ReferenceCheck(loaded, [table.name for table in tables])

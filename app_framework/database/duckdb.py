@@ -74,6 +74,11 @@ class Engine:
             self._root.execute("SET GLOBAL TimeZone = 'UTC'")
 
     @property
+    def is_new(self) -> bool:
+        """Whether there was nothing in it when it was opened."""
+        return self.path == MEMORY
+
+    @property
     def version(self) -> str:
         """DuckDB's own version."""
         return str(duckdb.__version__)

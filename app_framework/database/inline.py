@@ -70,7 +70,16 @@ class InlinePool(QueryPool):
 
 
 class DoneTicket(Ticket[T]):
-    """A job that is done already."""
+    """A job that is done already; no clock was looked at."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+
+    def stop(self) -> None:
+        """Do nothing: there is nothing left to stop."""
+
+    def cancel(self) -> None:
+        """Do nothing: there is nothing left to stop."""
 
     def result(self) -> T:
         """Return the result."""

@@ -17,7 +17,7 @@ from app_framework.database.receipt import Receipts
 from app_framework.database.schema import Column, Table, TableSchema
 from app_framework.database.source import MissingFileError, Source, fingerprint, shown
 from app_framework.database.sql import quote
-from app_framework.database.version import META, Branch, Ledger
+from app_framework.database.version import META, NOTHING, Branch, Ledger
 from app_framework.errors import near_matches
 
 if TYPE_CHECKING:
@@ -27,23 +27,30 @@ if TYPE_CHECKING:
 class Loader:
     """Creates and fills the tables of one model through one cursor, inside the caller's transaction.
 
+    Args:
+        cursor: through which all of it goes.
+        clock: the time of versions.
+        fresh: whether nothing is there yet, so that nothing need be looked up.
+
     Attributes:
         problems: what is wrong so far; the caller commits only when there is nothing.
         changed: whether anything was created or replaced.
         replaced: whether rows that were there are there no more.
     """
 
-    def __init__(self, cursor: Cursor, clock: Clock) -> None:
+    def __init__(self, cursor: Cursor, clock: Clock, *, fresh: bool = False) -> None:
         self.problems: list[ModelProblem] = []
         self.changed = False
         self.replaced = False
         self._cursor = cursor
-        self._ledger = Ledger(cursor, clock)
+        self._fresh = fresh
+        self._ledger = Ledger(cursor, clock, NOTHING if fresh else None)
         self._ledger.prepare()
         self._receipts = Receipts(cursor)
         self._receipts.prepare()
-        self._present = tables_of(cursor)
-        self._remembering = remembering(cursor)
+        self._present = frozenset() if fresh else tables_of(cursor)
+        self._remembering = frozenset() if fresh else remembering(cursor)
+        self._loaded: frozenset[str] = frozenset()
 
     def load(self, tables: Sequence[Table]) -> dict[str, TableSchema]:
         """Bring every table to what its source says and return those that are there."""
@@ -58,11 +65,12 @@ class Loader:
                 columns = _columns(self._cursor, table.name)
                 self._check_columns(table, columns)
                 loaded[table.name] = TableSchema(table.name, columns, tuple(table.key))
+        self._loaded = frozenset(loaded)
         return loaded
 
     def held(self) -> frozenset[str]:
         """Return the tables that are there to be looked into; a load that failed took those before it along."""
-        return tables_of(self._cursor)
+        return self._loaded if self._fresh and not self.problems else tables_of(self._cursor)
 
     def versions(self, keep: int, tables: Mapping[str, TableSchema]) -> tuple[int, ...]:
         """Return the versions that can be read: a new one when anything was loaded, only that when it took a place."""

@@ -22,11 +22,16 @@ SPARE_MAX = 32
 
 
 class SpareEngines:
-    """Keeps engines of one thread; leave it as a context manager or with `close`."""
+    """Keeps engines of one thread; leave it as a context manager or with `close`.
 
-    def __init__(self) -> None:
-        self._idle: list[Engine] = []
-        self._closed = False
+    Args:
+        lender: keeps them in its place, so that they outlive it.
+    """
+
+    def __init__(self, lender: SpareEngines | None = None) -> None:
+        self._idle: list[Engine] = [] if lender is None else lender._idle
+        self._lent = lender is not None
+        self._used: dict[RecycledEngine, None] = {}
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -39,19 +44,23 @@ class SpareEngines:
 
     def take(self) -> Engine:
         """Return an engine with an empty database."""
-        return RecycledEngine(self, self._idle.pop() if self._idle else Engine(MEMORY, threads=1))
+        engine = RecycledEngine(self, self._idle.pop() if self._idle else Engine(MEMORY, threads=1))
+        self._used[engine] = None
+        return engine
 
-    def give_back(self, engine: Engine) -> None:
+    def give_back(self, used: RecycledEngine, engine: Engine) -> None:
         """Keep an engine whose database is gone."""
-        if self._closed or len(self._idle) >= SPARE_MAX:
+        self._used.pop(used, None)
+        if len(self._idle) >= SPARE_MAX:
             engine.close()
         else:
             self._idle.append(engine)
 
     def close(self) -> None:
-        """End the engines that are not used; those that are end with their databases."""
-        self._closed = True
-        while self._idle:
+        """Drop the databases that nobody closed, and end the engines unless they are lent."""
+        for used in tuple(self._used):
+            used.close()
+        while self._idle and not self._lent:
             self._idle.pop().close()
 
     def __enter__(self) -> SpareEngines:
@@ -108,4 +117,4 @@ class RecycledEngine(Engine):
             if name != "memory":
                 cleaner.execute(f"DETACH {quote(str(name))}")
         cleaner.close()
-        self._spare.give_back(engine)
+        self._spare.give_back(self, engine)

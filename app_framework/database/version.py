@@ -47,6 +47,10 @@ class Entries:
     numbered: int
 
 
+NOTHING = Entries((), {}, 0)
+"""What the ledger of a new database says."""
+
+
 class Ledger:
     """What the database remembers of itself, in a schema of its own inside the same file.
 

@@ -14,9 +14,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, TypeVar
 
 from app_framework.database.branches import MASTER
+from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError, VersionMovedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gathered, Gatherer, left_s, missing_in
+from app_framework.distribution.gathering import Gathered, Gatherer, UnevenVersionsError, labels_of, left_s, missing_in
 from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
@@ -167,8 +168,9 @@ class Answering:
         """Answer a question and return how."""
         started = time.perf_counter()
         cells, asked, gathered, view = await self._answered(query)
-        statement = CellMerger(view.world.model, view.world.database).statement(asked, gathered.parts)
+        statement = self._merger(view).statement(asked, gathered.parts)
         work = [gathered.work[id_] for id_ in sorted(gathered.work)]
+        labels = labels_of(view)
         return {
             "cube": self._name,
             "plan": repr(asked.plan),
@@ -180,7 +182,7 @@ class Answering:
                     "cube": each.cube,
                     "application": each.application,
                     "version": each.version,
-                    "members": {level: _clipped(members) for level, members in each.members.items()},
+                    "members": {labels[level]: _clipped(members) for level, members in each.members.items()},
                     "frames": each.frames,
                     "rows": each.rows,
                     "bytes": each.bytes,
@@ -215,6 +217,10 @@ class Answering:
         stale = self._branch_problems(view, branch)
         return await self._members.find(view, level, prefix, limit, branch, stale)
 
+    def _merger(self, view: View) -> CellMerger:
+        world, known = view.world, self._gatherer.dictionaries
+        return CellMerger(world.model, world.database, self._limits.rows_max, dictionaries=known)
+
     # -- one question ------------------------------------------------------------------------------------------------
 
     async def _answered(self, query: CubeQuery, *, arrow: bool = False) -> tuple[CellSet, Split, Gathered, View]:
@@ -223,7 +229,7 @@ class Answering:
         async def answered(view: View, deadline_s: float) -> tuple[CellSet, Split, Gathered, View]:
             asked = split(await self._with_defaults(view, self._plan(view, query), query))
             gathered = await self._gatherer.gather(view, asked, query, deadline_s)
-            merger = CellMerger(view.world.model, view.world.database, self._limits.rows_max)
+            merger = self._merger(view)
             left = replace(query, timeout=left_s(deadline_s, query.timeout_s))
             merge = merger.cells_arrow if arrow else merger.cells
             cells = await merge(asked, gathered.parts, left)
@@ -239,18 +245,33 @@ class Answering:
     async def _renewed(self, query: CubeQuery, work: Callable[[View, float], Awaitable[T]]) -> T:
         """Do what a question needs with what is known now, and again where a data cube has something newer."""
         deadline_s = asyncio.get_running_loop().time() + query.timeout_s
-        node = ""
-        for _ in range(self._limits.failures_max):
+        moves = 0
+        while True:
             with self._roster.reading() as view:
                 try:
                     return await work(view, deadline_s)
-                except VersionMovedError as error:
+                except (VersionMovedError, UnevenVersionsError) as error:
                     moved = error
+                except QueryTimeoutError as error:
+                    raise QueryTimeoutError(query.timeout_s) from error
                 except NodeFailedError as failed:
                     raise DataNodeUnavailableError([missing_of(failed.node, {})], failed.reason) from failed
-            node = view.published[moved.data_cube].contribution.id.node
+            if isinstance(moved, UnevenVersionsError):
+                await self._even(view, query, deadline_s, moved.node)
+                continue
             await self._newer(view, query, deadline_s, moved)
-        raise DataNodeUnavailableError([missing_of(node, {})], "its data change faster than they can be asked for")
+            moves += 1
+            if moves > self._limits.failures_max:
+                node = view.published[moved.data_cube].contribution.id.node
+                reason = "its data change faster than they can be asked for"
+                raise DataNodeUnavailableError([missing_of(node, {})], reason) from moved
+
+    async def _even(self, view: View, query: CubeQuery, deadline_s: float, node: str) -> None:
+        """Wait until all cubes of a node may be known in one version."""
+        wait_s = min(left_s(deadline_s, query.timeout_s), self._limits.announcement_s)
+        if not await self._roster.later_than(view, wait_s):
+            reason = "one of its cubes does not say what its last commit changed"
+            raise DataNodeUnavailableError([missing_of(node, {})], reason)
 
     async def _newer(self, view: View, query: CubeQuery, deadline_s: float, moved: VersionMovedError) -> None:
         contribution = view.published[moved.data_cube].contribution

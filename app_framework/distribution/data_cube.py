@@ -133,16 +133,24 @@ class DataCube:
         async with self._changing:
             if self.state != "closed":
                 return
-            await self._change(lambda record: self._begun(record) if record.state == "left" else record)
-            if self._record.state == "stopped":
-                self.state = "stopped"
-            else:
-                await self._join()
+            await self._change(self._opened)
+            self._incarnation = uuid4().hex
+            await self._subscribe()
+            try:
+                if self._record.state == "stopped":
+                    self.state = "stopped"
+                    await self._tell()
+                else:
+                    await self._join()
+            except BaseException:
+                await self._unsubscribe()
+                raise
 
     async def close(self) -> None:
         """Say nothing more; that is not a leave: query cubes go on needing this data cube."""
         async with self._changing:
             await self._fall_silent()
+            await self._unsubscribe()
             self.state = "closed"
 
     async def start_distribution(self) -> None:
@@ -155,6 +163,7 @@ class DataCube:
             if self.state == "joined":
                 return
             await self._change(lambda record: record if record.state == "joined" else self._begun(record))
+            await self._subscribe()
             await self._join()
 
     async def stop_distribution(self) -> None:
@@ -200,10 +209,13 @@ class DataCube:
             )
             if self.state == "joined":
                 await self._read_and_tell()
-        expected = await self._store.entries(Places(self.cluster).query_cubes)
-        return await self._acknowledged.gathered(
-            expected_of(expected, self.application), self._record.masks_version, self.limits.mask_s
-        )
+        version = self._record.masks_version
+        if self.state != "joined":
+            return MaskReport(version)  # nobody asks it
+        known = expected_of(await self._store.entries(Places(self.cluster).query_cubes), self.application)
+        # Who does not let it in asks it for nothing.
+        expected = [each for each in known if each not in self.refusals]
+        return await self._acknowledged.gathered(expected, version, self.limits.mask_s)
 
     # -- beneath -----------------------------------------------------------------------------------------------------
 
@@ -211,6 +223,14 @@ class DataCube:
         record = await change_cube(self._store, Places(self.cluster), self._record, change)
         self._record = replace(record, application=self.application)
         self._masks = self._typed(record)
+
+    def _opened(self, record: CubeRecord) -> CubeRecord:
+        """Return the record of one that is here again: after its node was away, or with another application."""
+        if record.state == "left":
+            return self._begun(record)
+        if record.application != self.application:
+            return replace(self._begun(record), state=record.state)
+        return record
 
     def _begun(self, record: CubeRecord) -> CubeRecord:
         return replace(record, application=self.application, state="joined", turn=record.turn + 1)
@@ -244,13 +264,13 @@ class DataCube:
             messenger=self.messenger,
             limits=self.limits,
             acknowledged=self._acknowledged,
+            aggregates=lambda: self.cube.aggregates,
         )
         try:
             listener = self._database.listen()
             self._begin(self._follow(listener), "commits")
             await self._read()
             await self._doors.open(Places(self.cluster))
-            self._asked = await self.messenger.subscribe(Places(self.cluster).who, self._answer_who)
         except BaseException:
             await self._fall_silent()
             raise
@@ -263,13 +283,20 @@ class DataCube:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._asked is not None:
-            await self._asked.unsubscribe()
-            self._asked = None
         if self._doors is not None:
             await self._doors.close()
             self._doors = None
         self._acknowledged.forget()
+
+    async def _subscribe(self) -> None:
+        """Say on request whether it takes part: also that it does not, to who may have missed that it left."""
+        if self._asked is None:
+            self._asked = await self.messenger.subscribe(Places(self.cluster).who, self._answer_who)
+
+    async def _unsubscribe(self) -> None:
+        if self._asked is not None:
+            await self._asked.unsubscribe()
+            self._asked = None
 
     def _begin(self, work: Coroutine[Any, Any, None], what: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=f"{what} of data cube {self.id}")
@@ -285,8 +312,7 @@ class DataCube:
         """Tell what every commit changed; those that come while one is read are told together."""
         with listener:
             while await listener.wait():
-                if self.state == "joined":
-                    await self._read_and_tell()
+                await self._read_and_tell()
 
     async def _beat(self) -> None:
         while True:
@@ -315,6 +341,8 @@ class DataCube:
                 self.trouble = str(error)
 
     async def _tell(self) -> None:
+        if self.state == "closed":
+            return
         published = self._publisher.current if self._publisher else None
         stamp = published.stamp if published else Stamp(self._incarnation, 0, "")
         news = News(

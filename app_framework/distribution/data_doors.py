@@ -15,6 +15,8 @@ from app_framework.errors import ServiceUnavailableError
 from app_framework.olap.errors import TooLargeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app_framework.database import Database
     from app_framework.distribution.acknowledging import Acknowledgements
     from app_framework.distribution.concealment import Concealed
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from app_framework.distribution.publishing import Publisher
     from app_framework.distribution.subjects import Places
     from app_framework.messaging import Call, Messenger, Service
+    from app_framework.olap.aggregates import AggregateStore
     from app_framework.olap.model import CubeModel
     from app_framework.olap.partial import PartialAnswerer
 
@@ -44,6 +47,7 @@ class DataDoors:
         messenger: brings questions.
         limits: the bounds.
         acknowledged: is told what query cubes say.
+        aggregates: the groups of rows that the cube keeps, from which it answers where they cover a question.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class DataDoors:
         messenger: Messenger,
         limits: DistributionLimits,
         acknowledged: Acknowledgements,
+        aggregates: Callable[[], AggregateStore] | None = None,
     ) -> None:
         from app_framework.olap.partial import PartialAnswerer
 
@@ -70,7 +75,9 @@ class DataDoors:
         self._messenger = messenger
         self._limits = limits
         self._acknowledged = acknowledged
-        self._answerer: PartialAnswerer = PartialAnswerer(concealed.visible(model), database, rows_max=limits.rows_max)
+        self._answerer: PartialAnswerer = PartialAnswerer(
+            concealed.visible(model), database, rows_max=limits.rows_max, aggregates=aggregates
+        )
         self._services: list[Service] = []
 
     async def open(self, places: Places) -> None:

@@ -55,7 +55,7 @@ class Distribution(CubeSource):
         clock: the time.
 
     Attributes:
-        data_cubes: by name, once `connect` was called.
+        data_cubes: by name, once the application is made; another model of a cube is another data cube.
         query_cubes: by name.
     """
 
@@ -177,20 +177,18 @@ class Distribution(CubeSource):
             raise ModelError(problems)
 
     async def open(self, cluster: str) -> None:
-        """Let every cube take part among those of a cluster, the data cubes first.
+        """Let every cube take part among those of a cluster.
 
         A cube that cannot yet, because nothing can be decided, goes on trying.
         """
         async with self._changing:
             self._cluster = cluster
-            for name in self:
-                await self._open(name)
+            await asyncio.gather(*map(self._open, self))
 
     async def close(self) -> None:
         """Let all of them be silent; that is no leave."""
         async with self._changing:
-            for name in [*self._query_cubes, *self._data_cubes]:
-                await self._close(name)
+            await asyncio.gather(*map(self._close, self))
             self._cluster = None
 
     async def exchange(self, cubes: Mapping[str, Queryable]) -> None:

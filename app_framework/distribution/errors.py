@@ -164,20 +164,24 @@ class OtherIncarnationError(ServiceUnavailableError):
 
 
 class DistributionStoppedError(ServiceUnavailableError):
-    """A query cube was stopped, and answers nothing until it is started.
+    """A query cube was stopped, and answers nothing until it is started; or it is not yet known who has to answer.
 
     Attributes:
         cube: its name.
+        stopped: whether it was stopped.
+        retryable: whether it answers by itself later.
     """
 
-    retryable = False
-
-    def __init__(self, cube: str) -> None:
-        super().__init__(cube)
+    def __init__(self, cube: str, *, stopped: bool = True) -> None:
+        super().__init__(cube, stopped)
         self.cube = cube
+        self.stopped = stopped
+        self.retryable = not stopped
 
     def __str__(self) -> str:
-        return f"Query cube {self.cube!r} is stopped. Start it by `start_distribution()`."
+        if self.stopped:
+            return f"Query cube {self.cube!r} is stopped. Start it by `start_distribution()`."
+        return f"Query cube {self.cube!r} does not answer yet: who has to answer could not be read so far."
 
 
 class PartTooLargeError(ResultTooLargeError):

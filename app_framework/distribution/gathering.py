@@ -16,6 +16,7 @@ from app_framework.distribution.view import View, missing_of
 from app_framework.olap.condition import levels_of
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.partial.arranging import ApplicationPart
+from app_framework.olap.partial.dictionaries import KnownDictionaries
 from app_framework.olap.partial.projection import Knowledge, Replication, project
 from app_framework.olap.partial.question import PartialFrame, PartialQuestion, Restriction
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from app_framework.olap.query import CubeQuery
 
 T = TypeVar("T")
+
+
+class UnevenVersionsError(Exception):
+    """Two data cubes of one node are known in different versions of its data.
+
+    Attributes:
+        node: which one.
+    """
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +121,13 @@ class Gatherer:
         roster: knows the data cubes.
         asker: asks one of them.
         replication: at which members of a hierarchy that an application does not know its values repeat.
+
+    Attributes:
+        dictionaries: of texts that data cubes number; what is known of them need not be sent again.
     """
 
     def __init__(self, roster: Roster, asker: Asker, replication: Replication) -> None:
+        self.dictionaries = KnownDictionaries()
         self._roster = roster
         self._asker = asker
         self._replication = replication
@@ -123,6 +140,7 @@ class Gatherer:
             DataNodeUnavailableError: one of them does not answer, no other one has its members, and the answer may not
                 be without them.
             VersionMovedError: one of them does not have the version any more that is known here.
+            UnevenVersionsError: two of them on one node are known in different versions of its data.
             QueryError, PartTooLargeError, QueryTimeoutError: one of them cannot answer, or may not, or not in time.
         """
         try:
@@ -131,8 +149,9 @@ class Gatherer:
         except TimeoutError as error:
             raise QueryTimeoutError(query.timeout_s) from error
         plans = self.plans(view, split, query, pinned)
+        _check_even(view, plans, query)
         self._turn += 1
-        gathering = _Gathering(self._roster, self._asker, view, query, deadline_s)
+        gathering = _Gathering(self._roster, self._asker, self.dictionaries, view, query, deadline_s)
         return await gathering.run(plans, _hierarchies(split))
 
     def plans(
@@ -170,18 +189,14 @@ class Gatherer:
                 lacking[each.id] = joined_lacking(lacking.get(each.id), each)
         return Plan(application, knowledge, frames, table, tuple(shares), tuple(lacking.values()))
 
-    def rows(self, view: View, split: Split, query: CubeQuery) -> tuple[list[tuple[str, Share]], list[Lacking]]:
-        """Return who is asked for the rows that a plan without measures means, with their applications."""
-        plans = self.plans(view, split, query, {})
-        return (
-            [(plan.application, share) for plan in plans for share in plan.shares],
-            [each for plan in plans for each in plan.lacking],
-        )
+    async def rows(self, view: View, split: Split, query: CubeQuery) -> list[Plan]:
+        """Return who is asked for the rows that a plan without measures means."""
+        return self.plans(view, split, query, await self._pinned(view, query))
 
-    def instead(self, view: View, application: str, share: Share, query: CubeQuery, failed: Set[str]) -> Routes:
+    def instead(self, view: View, plan: Plan, share: Share, failed: Set[str]) -> Routes:
         """Return who is asked in the place of a data cube that failed, and what nobody else has."""
         usable = (self._roster.usable & view.published.keys()) - failed
-        return view.table(application, query.branch).reroute(share.asked, usable, self._roster.loads)
+        return plan.table.reroute(share.asked, usable, self._roster.loads)
 
     async def _pinned(self, view: View, query: CubeQuery) -> dict[str, Mapping[str, Members]]:
         """Return what data cubes held in the versions that are asked for: not what they hold now."""
@@ -199,9 +214,18 @@ class Gatherer:
 class _Gathering:
     """One question on its way."""
 
-    def __init__(self, roster: Roster, asker: Asker, view: View, query: CubeQuery, deadline_s: float) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        asker: Asker,
+        dictionaries: KnownDictionaries,
+        view: View,
+        query: CubeQuery,
+        deadline_s: float,
+    ) -> None:
         self._roster = roster
         self._asker = asker
+        self._dictionaries = dictionaries
         self._view = view
         self._query = query
         self._deadline_s = deadline_s
@@ -248,6 +272,7 @@ class _Gathering:
             tuple(share.restricted for share in shares),
             view.branch_of(id_, query.branch),
             pinned.get(contribution.id.node, view.version_of(id_, query.branch)),
+            dictionaries=self._dictionaries.lengths(),
         )
         return await self._asker.ask(contribution, question, self._deadline_s)
 
@@ -334,8 +359,13 @@ def _hierarchies(split: Split) -> frozenset[str]:
 
 def missing_in(view: View, lacking: Lacking) -> dict[str, object]:
     """Return what an answer or an error says of a data cube that is missing."""
-    labels = {level.name: level.label for name in view.topology.applications for level in view.table(name).levels}
+    labels = labels_of(view)
     return missing_of(lacking.node, {labels.get(name, name): members for name, members in lacking.members.items()})
+
+
+def labels_of(view: View) -> dict[str, str]:
+    """Return what the configuration calls the distributing levels, by their full names."""
+    return {level.name: level.label for name in view.topology.applications for level in view.table(name).levels}
 
 
 def joined_lacking(before: Lacking | None, more: Lacking) -> Lacking:
@@ -373,6 +403,16 @@ def left_s(deadline_s: float, timeout_s: float) -> float:
     if left <= 0:
         raise QueryTimeoutError(timeout_s)
     return left
+
+
+def _check_even(view: View, plans: Sequence[Plan], query: CubeQuery) -> None:
+    """Refuse to read two versions of one node: of a commit to both of its cubes, half would be counted."""
+    pinned = query.version if isinstance(query.version, Mapping) else {}
+    first: dict[str, int] = {}
+    for id_ in {share.asked.id for plan in plans for share in plan.shares}:
+        node, version = view.published[id_].contribution.id.node, view.version_of(id_, query.branch)
+        if node not in pinned and first.setdefault(node, version) != version:
+            raise UnevenVersionsError(node)
 
 
 def _check_once(table: RoutingTable, branch: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from app_framework.distribution.contribution import Contribution
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.roster import Roster
+    from app_framework.distribution.standing import StandingRecord
     from app_framework.olap.query import CubeQuery
 
 
@@ -51,12 +52,13 @@ class MemberFinder:
         if not 0 <= limit <= MEMBERS_MAX:
             text = f"`limit` is a whole number from 0 to {MEMBERS_MAX:,}."
             raise QueryError.of([QueryProblem(INVALID_QUERY, "limit", text)])
-        if view.unheard:
-            raise DataNodeUnavailableError(list(map(missing_record, view.unheard)), "it has not been heard of yet")
+        known = view.topology.applications
         try:
             name = plan_members(view.world.model, level, prefix).keys[0].level.full_name
         except QueryError as error:
+            _check_heard([each for each in view.unheard if each.application not in known])
             raise QueryError.of([*error.problems, *stale]) from None
+        _check_heard([each for each in view.unheard if each.application not in known or _knows(view, each, name)])
         if stale:
             raise QueryError.of(stale)
         if branch == MASTER:
@@ -108,3 +110,13 @@ class MemberFinder:
 
     def __repr__(self) -> str:
         return f"<MemberFinder of {self._roster}>"
+
+
+def _knows(view: View, record: StandingRecord, level: str) -> bool:
+    """Return whether a data cube that was not heard of has a level, as the others of its application do."""
+    return level in view.topology.applications[record.application].outline.levels
+
+
+def _check_heard(missing: Sequence[StandingRecord]) -> None:
+    if missing:
+        raise DataNodeUnavailableError(list(map(missing_record, missing)), "it has not been heard of yet")

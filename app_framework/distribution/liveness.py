@@ -133,7 +133,8 @@ Effect = Fetch | Lose | Return
 def step(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Effect, ...]]:
     """Return what is known of a data cube after an event, and what has to be done."""
     if isinstance(event, Heard):
-        return _heard(replace(peer, heard_s=now, announced=event.stamp), event.stamp)
+        stamp = event.stamp if _is_later(event.stamp, peer.announced) else peer.announced
+        return _heard(replace(peer, heard_s=now, announced=stamp), stamp or event.stamp)
     if isinstance(event, Discovered):
         return _discovered(peer, event.stamp)
     if isinstance(event, Refused):
@@ -147,6 +148,11 @@ def step(peer: Peer, event: Event, now: float) -> tuple[Peer, tuple[Effect, ...]
         return _lost(peer)
     silent = peer.heard_s is not None and now - peer.heard_s > event.suspect_s
     return _lost(peer) if silent else (peer, ())
+
+
+def _is_later(stamp: Stamp, announced: Stamp | None) -> bool:
+    """Return whether a word is not one that others overtook on the way."""
+    return announced is None or stamp.incarnation != announced.incarnation or stamp.version >= announced.version
 
 
 def _heard(peer: Peer, stamp: Stamp) -> tuple[Peer, tuple[Effect, ...]]:

@@ -24,6 +24,7 @@ from app_framework.olap.errors import TooLargeError
 from app_framework.olap.member import parse_member
 from app_framework.olap.partial.answer import PartialAnswer, Table
 from app_framework.olap.partial.answering import PartialAnswerer
+from app_framework.olap.partial.arrivals import read_arrivals
 from app_framework.olap.partial.paths import PathLevel, Paths, PathsDelta, WrongPathsError
 from app_framework.olap.partial.question import PartialFrame, PartialQuestion
 
@@ -100,6 +101,7 @@ class Publisher:
         self.current: Published | None = None
         self._contribution = Contribution(data_cube, application, outline, incarnation, 0, priority=priority)
         self._database = database
+        self._model = model
         self._answerer = PartialAnswerer(model, database, rows_max=members_max)
         self._levels = {each.full_name: path_levels(each) for each in outline.hierarchies}
         self._hidden = hidden
@@ -160,6 +162,10 @@ class Publisher:
     async def _members(self, before: Contribution | None) -> tuple[int, dict[str, Paths]]:
         """Return the paths of all hierarchies in one version; those that did not change are the same objects."""
         frames = tuple(PartialFrame(tuple(level.name for level in levels)) for levels in self._levels.values())
+        if before is not None:
+            came = await read_arrivals(self._model, self._database, frames, before.version, self._members_max)
+            if came is not None:
+                return came.version, self._more(before, came)
         try:
             answer = await self._answerer.answer(PartialQuestion(frames, rows_max=self._members_max))
         except TooLargeError as error:
@@ -170,6 +176,21 @@ class Publisher:
             known = before.members[name] if before else None
             members[name] = known if known is not None and not len(known.delta(paths)) else paths
         return answer.version, members
+
+    def _more(self, before: Contribution, came: PartialAnswer) -> dict[str, Paths]:
+        """Return the paths that were known and those of rows that came.
+
+        Raises:
+            TooManyMembersError: together they are more than may be published.
+        """
+        members = dict(before.members)
+        for (name, levels), table in zip(self._levels.items(), came.tables, strict=False):
+            together = Paths.read(levels, [members[name].table, table])
+            if len(together) > self._members_max:
+                raise TooManyMembersError(name, str(self._contribution.id), self._members_max)
+            if len(together) > len(members[name]):
+                members[name] = together
+        return members
 
     async def _largest(self) -> str:
         """Return which hierarchy has too many members."""

@@ -303,13 +303,13 @@ class QueryCube:
     @property
     def _here(self) -> Roster:
         if self._roster is None:
-            raise DistributionStoppedError(self.name)
+            raise DistributionStoppedError(self.name, stopped=self.state != "closed")
         return self._roster
 
     @property
     def _started(self) -> Answering:
         if self._answering is None:
-            raise DistributionStoppedError(self.name)
+            raise DistributionStoppedError(self.name, stopped=self.state != "closed")
         return self._answering
 
     async def _start(self) -> None:
@@ -401,7 +401,7 @@ class QueryCube:
         if self._loop is None or self._is_here():
             work.close()
             if self._loop is None:
-                raise DistributionStoppedError(self.name)
+                raise DistributionStoppedError(self.name, stopped=self.state != "closed")
             raise ServiceUnavailableError("A query cube answers on this event loop: await the answer instead.")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 

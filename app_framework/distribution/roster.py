@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app_framework.database.branches import MASTER
 from app_framework.database.listening import CommitFeed, CommitNews
 from app_framework.distribution.admission import Admission, is_over
+from app_framework.distribution.contribution import DataCubeId
 from app_framework.distribution.discovering import Discoverer
 from app_framework.distribution.errors import InvalidContributionError, StaleDeltaError
 from app_framework.distribution.liveness import (
@@ -43,7 +44,7 @@ from app_framework.messaging.errors import MessengerError
 
 if TYPE_CHECKING:
     from app_framework.cluster.store import ConsensusStore
-    from app_framework.distribution.contribution import Contribution, DataCubeId
+    from app_framework.distribution.contribution import Contribution
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.publishing import Published
     from app_framework.distribution.routing import Members
@@ -216,7 +217,7 @@ class Roster:
         known = self.view.published.get(id_)
         if not news.takes_part:
             if known is None or known.turn <= news.turn:
-                self._leave(news.id)
+                self._leave(news.node, news.cube)
                 self._begin(self._standing.forget(news.node, news.cube, news.turn), "leaving")
             return
         if is_over(self._standing.cubes.get(id_), news.turn):
@@ -231,9 +232,10 @@ class Roster:
 
     def _stands(self, standing: Mapping[str, StandingRecord], cubes: Mapping[str, CubeRecord]) -> None:
         """Take note of who has to answer, and of who left, as it was decided."""
-        for id_, published in tuple(self.view.published.items()):
-            if is_over(cubes.get(id_), published.turn):
-                self._leave(published.contribution.id)
+        for id_ in tuple(self.peers):
+            known = self.view.published.get(id_) or self.told.get(id_)
+            if known is not None and is_over(cubes.get(id_), known.turn):
+                self._leave(cubes[id_].node, cubes[id_].cube)
         for id_ in standing:
             self.peers.setdefault(id_, Peer())
         gone = [id_ for id_, peer in self.peers.items() if peer.phase == "required" and id_ not in standing]
@@ -242,13 +244,13 @@ class Roster:
         if dict(standing) != dict(self.view.standing):
             self._show(standing=dict(standing))
 
-    def _leave(self, data_cube: DataCubeId) -> None:
+    def _leave(self, node: str, cube: str) -> None:
+        data_cube = DataCubeId(node, cube)
         id_ = str(data_cube)
         self._lose(id_)
         self.peers.pop(id_, None)
         self.told.pop(id_, None)
-        if (fetching := self._fetching.pop(id_, None)) is not None and fetching is not asyncio.current_task():
-            fetching.cancel()
+        self._give_up(id_)
         published = {name: each for name, each in self.view.published.items() if name != id_}
         standing = {name: each for name, each in self.view.standing.items() if name != id_}
         if id_ in self.view.published or id_ in self.view.standing:
@@ -273,7 +275,10 @@ class Roster:
                 self._happened(id_, Tick(self._limits.suspect_s))
 
     def _happened(self, id_: str, event: Event) -> None:
-        before = self.peers.get(id_) or Peer()
+        before = self.peers.get(id_)
+        if before is None and not isinstance(event, Heard):
+            return  # it has left
+        before = before or Peer()
         after, effects = step(before, event, asyncio.get_running_loop().time())
         self.peers[id_] = after
         for effect in effects:
@@ -281,11 +286,16 @@ class Roster:
                 _logger.warning("data cube '%s' does not answer query cube %r", id_, self._query_cube)
                 self._lose(id_)
             elif isinstance(effect, Fetch):
-                if (before_it := self._fetching.pop(id_, None)) is not None:
-                    before_it.cancel()
+                self._give_up(id_)
                 self._fetching[id_] = self._begin(self._fetch(id_, effect), f"discovery of '{id_}'")
         if after.phase != before.phase:
             self._turn()
+
+    def _give_up(self, id_: str) -> None:
+        """End the fetch that is under way, but not one that has just come to its end."""
+        fetching = self._fetching.pop(id_, None)
+        if fetching is not None and fetching is not asyncio.current_task():
+            fetching.cancel()
 
     def _lose(self, id_: str) -> None:
         for lost in self._lost.get(id_, ()):
@@ -326,11 +336,12 @@ class Roster:
             self._refuse(id_, published, admitted)
             return
         for each in admitted:
+            refused = self.peers[each.id].refused is not None
             self._happened(each.id, Discovered(each.published.stamp))
             self.feed.tell(self._changed(each.before, each.published))
-            if each.before is None or each.before.masks_version != each.published.masks_version:
+            if refused or each.before is None or each.before.masks_version != each.published.masks_version:
                 self._begin(self._acknowledge(each.published), f"masks of '{each.id}'")
-        if id_ in self.peers and id_ not in {each.id for each in admitted}:
+        if id_ not in {each.id for each in admitted}:
             self._happened(id_, FetchFailed())
         if any(each.holds_others for each in admitted):
             self._try_again()

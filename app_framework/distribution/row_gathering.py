@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gatherer, Share, all_of, left_s, missing_in
+from app_framework.distribution.gathering import Gatherer, Plan, Share, all_of, left_s, missing_in
 from app_framework.distribution.rows_question import RowsQuestion
 from app_framework.olap.arrow import ArrowRows
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem, TooLargeError
@@ -51,12 +51,13 @@ class RowGatherer:
         Raises:
             DataNodeUnavailableError, VersionMovedError, QueryError, TooLargeError, QueryTimeoutError: as for cells.
         """
-        shares, lacking = self._gatherer.rows(view, split(cell), drillthrough.query)
+        plans = await self._gatherer.rows(view, split(cell), drillthrough.query)
+        lacking = [missing_in(view, each) for plan in plans for each in plan.lacking]
         if lacking:
-            raise DataNodeUnavailableError([missing_in(view, each) for each in lacking], "nothing is heard of it")
+            raise DataNodeUnavailableError(lacking, "nothing is heard of it")
         failed: set[str] = set()
         coming = [
-            self._came(view, application, share, drillthrough, deadline_s, failed) for application, share in shares
+            self._came(view, plan, share, drillthrough, deadline_s, failed) for plan in plans for share in plan.shares
         ]
         came = [each for several in await all_of(coming) for each in several]
         return self._together(name, came, drillthrough)
@@ -64,7 +65,7 @@ class RowGatherer:
     async def _came(
         self,
         view: View,
-        application: str,
+        plan: Plan,
         share: Share,
         drillthrough: Drillthrough,
         deadline_s: float,
@@ -75,12 +76,12 @@ class RowGatherer:
             return [await self._ask(view, share, drillthrough, deadline_s)]
         except NodeFailedError as error:
             failed.add(share.asked.id)
-            routes = self._gatherer.instead(view, application, share, drillthrough.query, failed)
+            routes = self._gatherer.instead(view, plan, share, failed)
             if routes.lacking:
                 missing = [missing_in(view, each) for each in routes.lacking]
                 raise (error.refused or DataNodeUnavailableError(missing, error.reason)) from error
             others = [Share(0, share.question, asked) for asked in routes.asked]
-            found = [await self._came(view, application, other, drillthrough, deadline_s, failed) for other in others]
+            found = [await self._came(view, plan, other, drillthrough, deadline_s, failed) for other in others]
             return [each for several in found for each in several]
 
     async def _ask(self, view: View, share: Share, drillthrough: Drillthrough, deadline_s: float) -> Came:

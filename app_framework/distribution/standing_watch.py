@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Mapping
+from collections.abc import AsyncGenerator, Callable, Container, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -62,8 +62,13 @@ class StandingWatch:
         while True:
             try:
                 after = max((entry.revision for entry in self._entries.values()), default=0)
-                async for change in self._store.watch(self._places.keys, after=after):
-                    self._note(change)
+                changes = self._store.watch(self._places.keys, after=after)
+                try:
+                    async for change in changes:
+                        self._note(change)
+                finally:
+                    if isinstance(changes, AsyncGenerator):
+                        await changes.aclose()
             except (UserError, FrameworkError) as error:
                 _logger.warning("who has to answer query cube %r cannot be followed: %s", self._query_cube, error)
             await asyncio.sleep(RETRY_S)

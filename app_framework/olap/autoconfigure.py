@@ -107,7 +107,8 @@ class CubesEndpoint(Endpoint):
 
 
 def _refuse_restarts(old: Environment, new: Environment) -> None:
-    """Refuse what a running node cannot change: the tables below its cubes, and the database that has them.
+    """Refuse what a running node cannot change: the tables below its cubes, the database that has them, and which cubes
+    are distributed.
 
     Raises:
         ModelError: naming each of them.
@@ -124,6 +125,8 @@ def _refuse_restarts(old: Environment, new: Environment) -> None:
             for name in dict.fromkeys([*tables, *others])
             if tables.get(name) != others.get(name)
         ]
+    before, after = _section(old, "distribution"), _section(new, "distribution")
+    changed += [("distribution", key) for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
     if changed:
         raise ModelError(
             [ModelProblem(path, "NEEDS_RESTART", f"{path_text(path)} changes with a restart only.") for path in changed]

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from app_framework.testing.asking import RowsResult
     from app_framework.testing.client import AsyncClient, Client
     from app_framework.testing.cube_tester import CubeTester
-    from app_framework.testing.distribution_errors import JoinRefusedError, UnsettledError
+    from app_framework.testing.distribution_errors import (
+        JoinRefusedError,
+        NotOnRealNodesError,
+        UnknownNodeError,
+        UnsettledError,
+    )
     from app_framework.testing.distribution_facts import Asked, Plan
     from app_framework.testing.distribution_helper import DistributionTestHelper
     from app_framework.testing.distribution_nodes import DataNode, QueryNode, RunningQuestion
@@ -37,11 +42,13 @@ _HOME_OF = {
     "GoldenMismatchError": "golden",
     "JoinRefusedError": "distribution_errors",
     "NodeIsDownError": "simulated_node",
+    "NotOnRealNodesError": "distribution_errors",
     "Plan": "distribution_facts",
     "QueryNode": "distribution_nodes",
     "ResultMismatchError": "results",
     "RowsResult": "asking",
     "RunningQuestion": "distribution_nodes",
+    "UnknownNodeError": "distribution_errors",
     "UnsettledError": "distribution_errors",
 }
 
@@ -58,11 +65,13 @@ __all__ = [
     "GoldenMismatchError",
     "JoinRefusedError",
     "NodeIsDownError",
+    "NotOnRealNodesError",
     "Plan",
     "QueryNode",
     "ResultMismatchError",
     "RowsResult",
     "RunningQuestion",
+    "UnknownNodeError",
     "UnsettledError",
 ]
 

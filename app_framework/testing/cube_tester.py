@@ -8,16 +8,20 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from app_framework.clock import Clock
 from app_framework.database.branches import MASTER
 from app_framework.database.changes import Change, Commit, Insert
 from app_framework.database.database import Database, DatabaseLimits
-from app_framework.database.schema import Reference, Table
+from app_framework.database.errors import EngineError
+from app_framework.database.schema import Reference, Table, TableSchema
+from app_framework.database.sql import quote
+from app_framework.database.values import ValueRefusedError, column_reader
 from app_framework.database.version import Branch
 from app_framework.errors import near_matches
 from app_framework.olap.cube import Cube
@@ -27,6 +31,9 @@ from app_framework.olap.modeler import build_cubes
 from app_framework.testing.asking import Asking
 from app_framework.testing.rows import Rows, column_types, row_list
 from app_framework.testing.virtual_time import run_virtually
+
+if TYPE_CHECKING:
+    from app_framework.database.duckdb import Cursor
 
 T = TypeVar("T")
 
@@ -230,11 +237,40 @@ def database_of(
     ]
     database = open_inline(tables, references, clock)
     try:
-        database.commit([Insert(name, table) for name, table in listed.items() if table])
+        fill(database, listed)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def fill(database: Database, rows: Mapping[str, Sequence[Mapping[str, object]]]) -> None:
+    """Put rows into the tables of a database that nobody has read yet.
+
+    As rows of a file they belong to its first version; what is wrong with them is told by a commit.
+    """
+    wanted = {name: table for name, table in rows.items() if table}
+
+    def load(cursor: Cursor) -> None:
+        with cursor.transaction():
+            for name, table in wanted.items():
+                schema = database.tables[name]
+                columns = [
+                    column_reader(column.type)([row.get(column.name) for row in table])
+                    for column in schema.columns.values()
+                ]
+                cursor.append(quote(name), list(schema.columns), list(zip(*columns, strict=True)))
+
+    if all(_is_plain(database.tables[name], table) for name, table in wanted.items()):
+        with suppress(ValueRefusedError, EngineError):
+            database.submit_job(load).result()
+            return
+    database.commit([Insert(name, table) for name, table in wanted.items()])
+
+
+def _is_plain(table: TableSchema, rows: Sequence[Mapping[str, object]]) -> bool:
+    """Whether there is nothing to look at but the values: no key, no column that is not there."""
+    return not table.key and {name for row in rows for name in row} <= table.columns.keys()
 
 
 def open_inline(tables: Sequence[Table], references: Sequence[str | Reference], clock: Clock | None) -> Database:

@@ -4,13 +4,16 @@ FrameworkError
 ├── JoinRefusedError      a query node does not let a data node in
 ├── NotOnRealNodesError   something that can be done to nodes in memory only
 └── UnsettledError        somebody does not hear what is to be heard
+UserError
+└── NoSuchNameError
+    └── UnknownNodeError  there is no node of that name
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app_framework.errors import FrameworkError
+from app_framework.errors import FrameworkError, NoSuchNameError
 
 
 class JoinRefusedError(FrameworkError):
@@ -43,6 +46,12 @@ class NotOnRealNodesError(FrameworkError):
 
     def __str__(self) -> str:
         return f"{self.what}: real nodes do not have that; leave the marker away to test in memory"
+
+
+class UnknownNodeError(NoSuchNameError):
+    """There is no node of that name."""
+
+    kind = "node"
 
 
 class UnsettledError(FrameworkError):

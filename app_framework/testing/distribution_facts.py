@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -79,6 +79,16 @@ class Plan:
         """Return the members that a data node was asked for, by level; nothing where it was asked for all."""
         found = cast("Mapping[str, Iterable[object]]", self.nodes[node].get("members") or {})
         return {level: tuple(members) for level, members in found.items()}
+
+
+def since(passages: Sequence[Passage], last: Passage | None) -> list[Passage]:
+    """Return the passages that came after one, the oldest first; all where it is not remembered any more."""
+    found: list[Passage] = []
+    for passage in reversed(passages):
+        if passage is last:
+            break
+        found.append(passage)
+    return found[::-1]
 
 
 def transcript_text(passages: Iterable[Passage], names: Mapping[str, str]) -> str:

@@ -26,17 +26,19 @@ from app_framework.database.spare import SpareEngines
 from app_framework.distribution.concealment import Concealment
 from app_framework.distribution.limits import DistributionLimits
 from app_framework.distribution.subjects import Places, token
+from app_framework.errors import near_matches
 from app_framework.messaging.memory import MemoryNetwork
+from app_framework.messaging.memory_link import Passage
 from app_framework.testing.cube_tester import chosen, database_of, definition_of
-from app_framework.testing.distribution_errors import JoinRefusedError, UnsettledError
-from app_framework.testing.distribution_facts import Asked, transcript_text
+from app_framework.testing.distribution_errors import JoinRefusedError, UnknownNodeError, UnsettledError
+from app_framework.testing.distribution_facts import Asked, since, transcript_text
 from app_framework.testing.distribution_nodes import (
     DataNode,
     DataNodeSetting,
     QueryNode,
     QueryNodeSetting,
 )
-from app_framework.testing.network_faults import NetworkFaults
+from app_framework.testing.network_faults import Named, NetworkFaults
 from app_framework.testing.rows import Rows, row_list
 from app_framework.testing.settling import refusals, unheard
 from app_framework.testing.simulated_node import SimulatedNode
@@ -82,8 +84,8 @@ class DistributionTestHelper(NetworkFaults):
         self.seed = seed
         self.limits = limits or DistributionLimits()
         self.store = LocalConsensusStore(None)
-        self._engines = engines or SpareEngines()
-        self._own_engines = engines is None
+        # What a killed process had open is dropped at the end of the test.
+        self._engines = SpareEngines(engines)
         self._loop = SoloLoop()
         self.clock = LoopClock(self._loop)
         super().__init__(MemoryNetwork(seed=seed))
@@ -93,7 +95,7 @@ class DistributionTestHelper(NetworkFaults):
         self._columns: dict[str, dict[str, dict[str, str]]] = {}
         self._oracles: dict[object, tuple[CubeTester, int]] = {}
         self._closing: list[CubeTester | Database] = []
-        self._asked_at: dict[str, int] = {}
+        self._asked_after: dict[str, Passage | None] = {}
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 
@@ -147,6 +149,8 @@ class DistributionTestHelper(NetworkFaults):
             ModelError: something is wrong with the model.
             JoinRefusedError: a query node does not let it in.
         """
+        if name in self._data:
+            raise ValueError(f"there is a data node {name!r} already; `restart` it, or give this one another name")
         if yaml is not None:
             database, definition = self._of_yaml(yaml, cube)
         else:
@@ -210,7 +214,7 @@ class DistributionTestHelper(NetworkFaults):
 
     def kill(self, node: Node | str) -> None:
         """End a node's process as a power cut does; what it holds, and that it has to answer, stays."""
-        name = _name(node)
+        name = self._known(node)
         self._processes[name].kill()
         self._held.discard(name)
         for each in self._of(name):
@@ -219,7 +223,7 @@ class DistributionTestHelper(NetworkFaults):
 
     def restart(self, node: Node | str, *, check: bool = True) -> None:
         """Begin a node's process, after killing the one that runs; everybody who can has let it in then."""
-        name = _name(node)
+        name = self._known(node)
         if self._processes[name].alive:
             self.kill(name)
         for each in self._of(name):
@@ -252,16 +256,16 @@ class DistributionTestHelper(NetworkFaults):
         """Take the rows out of a table of a data node that pass all filters; as `commit`."""
         from app_framework.olap.deletion import delete_where
 
-        tables = self._data[_name(node)].database.tables
+        tables = self._data[self._known(node)].database.tables
         return self._commit(node, delete_where(tables[table], where or {}), branch, wait=wait)
 
     def mask(self, node: DataNode | str, level: str, members: Sequence[object]) -> MaskReport:
         """Let no query node ask a data node for some members (AA9)."""
-        return self._data[_name(node)].mask(level, members)
+        return self._data[self._known(node)].mask(level, members)
 
     def unmask(self, node: DataNode | str, level: str, members: Sequence[object]) -> MaskReport:
         """Let query nodes ask a data node for some members again."""
-        return self._data[_name(node)].unmask(level, members)
+        return self._data[self._known(node)].unmask(level, members)
 
     # -- what is asked of the whole ----------------------------------------------------------------------------------
 
@@ -306,12 +310,16 @@ class DistributionTestHelper(NetworkFaults):
             for data in self._data.values()
             for door in ("partial", "rows")
         }
-        passages = self.network.transcript[self._asked_at.get(node.name, 0) :]
-        return Asked.of(passages, node.name, doors)
+        return Asked.of(since(self.network.transcript, self._asked_after.get(node.name)), node.name, doors)
 
     def note_question(self, node: QueryNode) -> None:
         """Note that a question begins."""
-        self._asked_at[node.name] = len(self.network.transcript)
+        self._asked_after[node.name] = next(reversed(self.network.transcript), None)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks all nodes have: what comes and goes must not leave any."""
+        return len(asyncio.all_tasks(self._loop))
 
     def refusal(self, node: DataNode) -> str | None:
         """Return why a data node was not let in by a query node; None where none said so."""
@@ -371,8 +379,7 @@ class DistributionTestHelper(NetworkFaults):
             each.close()
         self.store.close_now()
         self._loop.close()
-        if self._own_engines:
-            self._engines.close()
+        self._engines.close()
 
     # -- beneath -----------------------------------------------------------------------------------------------------
 
@@ -388,6 +395,12 @@ class DistributionTestHelper(NetworkFaults):
 
     def _names(self) -> tuple[str, ...]:
         return tuple(self._processes)
+
+    def _known(self, node: Named | str) -> str:
+        name = node if isinstance(node, str) else node.name
+        if name not in self._processes:
+            raise UnknownNodeError(name, near_matches(name, self._processes))
+        return name
 
     def _of(self, name: str) -> Iterator[Node]:
         """The data cube of a node comes before its query cube."""
@@ -408,7 +421,7 @@ class DistributionTestHelper(NetworkFaults):
                 raise JoinRefusedError(node.name, reason)
 
     def _commit(self, node: DataNode | str, change: Change, branch: str, *, wait: bool) -> Commit:
-        data = self._data[_name(node)]
+        data = self._data[self._known(node)]
 
         async def make() -> Commit:
             return data.database.commit([change], branch=branch)
@@ -442,7 +455,3 @@ class DistributionTestHelper(NetworkFaults):
         return (
             f"<DistributionTestHelper seed {self.seed}, {len(self._data)} data nodes, {len(self._queries)} query nodes>"
         )
-
-
-def _name(node: Node | str) -> str:
-    return node if isinstance(node, str) else node.name

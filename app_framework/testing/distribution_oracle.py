@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from app_framework.database.branches import MASTER
-from app_framework.database.changes import Insert
 from app_framework.database.schema import Table, TableSchema
 from app_framework.database.sql import quote
 from app_framework.olap.definition import CubeDefinition
-from app_framework.testing.cube_tester import CubeTester, open_inline
+from app_framework.testing.cube_tester import CubeTester, fill, open_inline
 
 if TYPE_CHECKING:
     from app_framework.database.database import Database
@@ -65,7 +64,7 @@ def union_of(nodes: Sequence[DataNode], overlapping: Iterable[str] = (), branch:
             more = counted if table.name == base else list(_rows(node.database, table.name, branch))
             rows[table.name] += more if table.name == base else [row for row in more if row not in rows[table.name]]
     database = open_inline(tables, first.database.references, None)
-    database.commit([Insert(name, found) for name, found in rows.items() if found])
+    fill(database, rows)
     return CubeTester(definition, database, node="oracle")
 
 

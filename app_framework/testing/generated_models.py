@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 
-class HypothesisMissingError(FrameworkError):
+class HypothesisMissingError(FrameworkError, ImportError):
     """What is drawn is drawn by hypothesis, and it is not installed."""
 
     def __str__(self) -> str:
@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, str] = {
     "big": "bigint",
     "price": "decimal(12,2)",
     "weight": "double",
+    "sizes": "double[]",
 }
 
 DIMENSIONS: Mapping[str, object] = {
@@ -89,6 +90,19 @@ AGGREGATES: Mapping[str, Mapping[str, object]] = {
     "one_word": {"single_value": "word"},
     "first_word": {"first": "word", "by": "day"},
     "last_price": {"last": "price", "by": "day"},
+    "sizes_sum": {"sum": "sizes"},
+    "sizes_avg": {"avg": "sizes"},
+}
+
+ARRAYS: Mapping[str, Mapping[str, object]] = {
+    "array_sum": {},
+    "array_avg": {},
+    "array_min": {},
+    "array_max": {},
+    "array_length": {},
+    "array_element": {"position": 1},
+    "array_quantile": {"q": 0.5},
+    "array_scale": {"by": 2},
 }
 
 EXACT = ("rows", "words", "big_sum", "price_sum", "area", "shops", "cities", "big_min", "long_price", "small_squares")
@@ -169,6 +183,7 @@ def _calculation(draw: DrawFn, dimensions: list[str], measures: list[str], exact
         "shift": lambda: {"shift": draw(st.sampled_from(measures)), "level": level, "offset": draw(st.integers(-2, 2))},
         "cumulative": lambda: {"cumulative": number, "level": level},
         "window": lambda: {"cumulative": number, "level": level, "aggregate": "max", "window": [-1, 1]},
+        "strict": lambda: {"shift": number, "level": level, "strict": True},
         "siblings": lambda: {"siblings": number, "hierarchy": hierarchy, "aggregate": "sum", "exclude_self": True},
         "filter": lambda: {"filter": draw(st.sampled_from(measures)), "where": _where(draw, dimensions)},
         "at": lambda: {"at": draw(st.sampled_from(measures)), "members": _members(draw, dimensions)},
@@ -176,6 +191,12 @@ def _calculation(draw: DrawFn, dimensions: list[str], measures: list[str], exact
         "max_member": lambda: {"max_member": number, "level": level},
         "min_member": lambda: {"min_member": number, "level": level},
     }
+    if above := {"city": "country", "day": "month"}.get(level):
+        makers["partition"] = lambda: {"cumulative": number, "level": level, "partition": above}
+        makers["neighbour"] = lambda: {"shift": number, "level": level, "partition": above, "offset": -1}
+    if arrays := [name for name in measures if name in ("sizes_sum", "sizes_avg")]:
+        of_array = draw(st.sampled_from(sorted(ARRAYS)))
+        makers["array"] = lambda: {of_array: draw(st.sampled_from(arrays)), **ARRAYS[of_array]}
     if "Day" in dimensions:
         makers["date_shift"] = lambda: {
             "date_shift": number,

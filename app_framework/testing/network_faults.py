@@ -48,7 +48,7 @@ class NetworkFaults:
             other: the other end.
             one_way: only what `node` sends.
         """
-        name = _name(node)
+        name = self._known(node)
         if other is None:
             self._held.add(name)
         for each in self._others(name, other):
@@ -56,7 +56,7 @@ class NetworkFaults:
 
     def release(self, node: Named | str, other: Named | str | None = None) -> None:
         """Let messages go on, those that waited first and in their order."""
-        name = _name(node)
+        name = self._known(node)
         if other is None:
             self._held.discard(name)
         for each in self._others(name, other):
@@ -85,7 +85,7 @@ class NetworkFaults:
             groups: of nodes.
             silent: whether nobody notices, so that a question across waits for its deadline.
         """
-        self.network.split(*([_name(node) for node in group] for group in groups), silent=silent)
+        self.network.split(*([self._known(node) for node in group] for group in groups), silent=silent)
 
     def heal(self) -> None:
         """Undo `split`, and every other fault; what is held goes on."""
@@ -99,11 +99,15 @@ class NetworkFaults:
     def _names(self) -> tuple[str, ...]:
         raise NotImplementedError
 
+    def _known(self, node: Named | str) -> str:
+        """Return the name of a node that is there."""
+        raise NotImplementedError
+
     def _others(self, name: str, other: Named | str | None) -> tuple[str, ...]:
-        return tuple(each for each in self._names() if each != name) if other is None else (_name(other),)
+        return tuple(each for each in self._names() if each != name) if other is None else (self._known(other),)
 
     def _rule(self, node: Named | str, other: Named | str | None, faults: _Faults) -> None:
-        ends = (_name(node), ANY_NODE if other is None else _name(other))
+        ends = (self._known(node), ANY_NODE if other is None else self._known(other))
         rule = self._rules.setdefault(ends, {})
         rule.update(faults)
         self.network.faults(*ends, **rule)
@@ -112,7 +116,3 @@ class NetworkFaults:
         """Let a new node find those faults that are between a node and all others."""
         for held in self._held:
             self.network.hold(held, name)
-
-
-def _name(node: Named | str) -> str:
-    return node if isinstance(node, str) else node.name

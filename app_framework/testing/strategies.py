@@ -165,6 +165,9 @@ def rows(rows_max: int = ROWS_MAX) -> SearchStrategy[list[Row]]:
         "weight": maybe(st.integers(-8_000, 8_000).map(lambda eighths: eighths / 8)),
     }
 
+    eighth = st.integers(-800, 800).map(lambda eighths: eighths / 8)
+    values["sizes"] = maybe(st.lists(maybe(eighth), min_size=3, max_size=3))
+
     def with_country(row: dict[str, object]) -> Row:
         return {**row, "country": CITIES.get(str(row["city"])) if row["city"] is not None else None}
 

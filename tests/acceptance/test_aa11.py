@@ -57,7 +57,7 @@ BODIES = pytest.mark.parametrize("body", [world_equals_its_parts, a_held_node_is
 
 
 @BODIES
-def test_in_memory(distribution: DistributionTestHelper, body: Callable[[DistributionTestHelper], None]) -> None:
+def test_aa11_in_memory(distribution: DistributionTestHelper, body: Callable[[DistributionTestHelper], None]) -> None:
     """In virtual time, with every other test."""
     body(distribution)
 
@@ -65,6 +65,6 @@ def test_in_memory(distribution: DistributionTestHelper, body: Callable[[Distrib
 @pytest.mark.acceptance
 @pytest.mark.distribution("nats")
 @BODIES
-def test_on_nats(distribution: DistributionTestHelper, body: Callable[[DistributionTestHelper], None]) -> None:
+def test_aa11_on_nats(distribution: DistributionTestHelper, body: Callable[[DistributionTestHelper], None]) -> None:
     """On processes that are stopped and killed."""
     body(distribution)

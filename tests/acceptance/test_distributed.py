@@ -130,3 +130,33 @@ def test_a_node_that_is_stopped_for_good_is_not_waited_for(tmp_path: Path) -> No
         until(lambda: rows(first) == [each for each in WHOLE if each[0] != "south"], "it has left", nodes.describe)
         health = first.get("/actuator/health").json()["components"]["distribution"]
         assert (health["status"], health["details"]["queryCubes"]["world"]["required"]) == ("UP", 2)
+
+
+def test_nodes_that_are_registered_bring_their_rows(tmp_path: Path) -> None:
+    """Each was a cluster of its own, with cubes that took part in it; what stood there is left behind."""
+    with cluster(tmp_path) as nodes:
+        first, second = start(nodes, "node1"), start(nodes, "node2")
+        assert rows(second) == [["south", 4]]
+        assert first.post("/api/cluster/register", {"url": second.url}).status_code == 200
+        for node in (first, second):
+            until(lambda node=node: rows(node) == [["north", 3], ["south", 4]], f"both at {node.name}", nodes.describe)  # type: ignore[misc]
+
+
+def test_after_a_power_cut_nothing_is_answered_that_is_not_whole(tmp_path: Path) -> None:
+    """The first node that is back cannot read who has to answer, and so it answers nothing (AA6)."""
+    with cluster(tmp_path) as nodes:
+        first = start(nodes, "node1")
+        for name in ("node2", "node3"):
+            start(nodes, name, "--peer", first.url)
+        until(lambda: rows(first) == WHOLE, "all rows", nodes.describe)
+        nodes.until_tolerates(1)
+        for node in nodes.alive:
+            node.kill_machine()
+        first.start().ready()
+        for _ in range(20):
+            assert rows(first) == []
+        health = first.get("/actuator/health").json()["components"]["distribution"]
+        assert health["status"] == "UNKNOWN"
+        for name in ("node2", "node3"):
+            nodes[name].start()
+        until(lambda: rows(first) == WHOLE, "all rows again", nodes.describe)

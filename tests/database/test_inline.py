@@ -110,3 +110,12 @@ def test_what_reads_files_has_an_engine_of_its_own(tmp_path: Path) -> None:
         Database.open(inline=True).close()
         with Database.open(tables=[Table("t", Source.of(csv=tmp_path / "t.csv"))], inline=True) as database:
             assert database.query("SELECT x FROM t") == [(1,)]
+
+
+def test_what_nobody_closed_is_dropped_with_its_borrower() -> None:
+    with SpareEngines() as lender:
+        with SpareEngines(lender) as borrower, borrower.used():
+            lost = Database.open(inline=True)
+        assert repr(lender) == "<SpareEngines 1 idle>"
+        lost.close()
+        assert repr(lender) == "<SpareEngines 1 idle>"

@@ -24,7 +24,7 @@ def engines() -> Iterator[SpareEngines]:
 
 @settings(max_examples=CASES // 3 if IS_SOAK else 8, suppress_health_check=[HealthCheck.too_slow])
 @given(case=distributed_cubes())
-def test_a_world_equals_its_parts(engines: SpareEngines, case: DistributedCase) -> None:
+def test_aa1_a_world_equals_its_parts(engines: SpareEngines, case: DistributedCase) -> None:
     """Integers and decimals exactly, floating numbers to nine digits; what one refuses the other refuses."""
     with DistributionTestHelper(engines=engines) as distribution:
         case.check(distribution)

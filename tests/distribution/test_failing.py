@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,8 @@ def test_a_restarted_query_node_names_whom_it_never_heard(
     assert (error.node, error.members) == ("a", {"region": ["Oslo", "Turku"]})
     assert world.query(["revenue.sum"], where={"region": "Bari"}).value == 7
     assert world.query(["revenue.sum"], unavailable="partial").value == 7
+    with pytest.raises(DataNodeUnavailableError, match="'a'"):
+        world.members("region")
     distribution.kill(b)
     distribution.restart(world)
     assert {missing["node"] for missing in refusal(world).missing} == {"a", "b"}
@@ -166,3 +169,15 @@ def test_a_query_node_that_stood_still_itself_loses_nobody(
     distribution.release(a)
     assert running.result().value == 15
     assert {node.state for node in world.nodes.values()} == {"active"}
+
+
+def test_another_application_is_a_leave_of_the_one_before(distribution: DistributionTestHelper, a: DataNode) -> None:
+    """AA6: a node that comes back as a part of something else is not waited for."""
+    distribution.data_node("b", {"sales": BARI})
+    world = distribution.query_node("world", {"app": ["region"], "other": ["region"]})
+    assert world.query(["count"]).value == 3
+    distribution.kill(a)
+    a.setting = replace(a.setting, application="elsewhere")
+    distribution.restart(a)
+    assert world.query(["count"]).value == 1
+    assert sorted(world.nodes) == ["b"]

@@ -58,6 +58,7 @@ def test_it_is_let_in_when_it_fits(distribution: DistributionTestHelper, a: Data
     a.stop_distribution()
     distribution.settle()
     assert world.query(["revenue.sum"], ["region"]).table == {"Bari": 7, "Faro": 1, "Turku": 50}
+    assert (c.distributed.refusals, d.distributed.refusals) == ({}, {})
 
 
 def test_a_commit_that_does_not_fit_is_not_answered_from(
@@ -124,6 +125,27 @@ def test_a_hundred_leaves_and_returns_leave_nothing_behind(
         assert cycle % 20 or world.query(["count"]).value == 2
         b.start_distribution()
         assert cycle % 20 or world.query(["count"]).value == 3
+    assert left_over() == before
+
+
+def test_a_query_cube_that_stops_and_starts_leaves_nothing_behind(
+    distribution: DistributionTestHelper, world: QueryNode
+) -> None:
+    """AA7: no task, no subscription, no watch of the store."""
+
+    def left_over() -> tuple[int, int, int]:
+        async def tasks() -> int:
+            return len(asyncio.all_tasks())
+
+        subscriptions = sum(len(each) for each in distribution.network._interest.values())
+        return world._node.living.wait(tasks()), subscriptions, len(distribution.store._watchers)
+
+    before = left_over()
+    for _ in range(10):
+        world.stop_distribution()
+        assert left_over() < before
+        world.start_distribution()
+        assert world.query(["count"]).value == 3
     assert left_over() == before
 
 

@@ -49,6 +49,12 @@ def test_news_are_fetched_as_a_difference_one_after_the_other() -> None:
     assert effects == [Fetch(FIRST, None), Fetch(SECOND, FIRST)]
 
 
+def test_a_word_that_was_overtaken_says_only_that_it_is_there() -> None:
+    """AA13: nothing goes back to an earlier version."""
+    peer, effects = after(Heard(SECOND), Discovered(SECOND), Heard(FIRST), every_s=1)
+    assert (peer.known, peer.announced, peer.heard_s, effects) == (SECOND, SECOND, 2, [Fetch(SECOND, None)])
+
+
 def test_one_that_is_silent_is_not_asked_and_returns_with_its_next_word() -> None:
     """AA6: what it held is known still."""
     silent = (Heard(FIRST), Discovered(FIRST), Tick(suspect_s=0.5))

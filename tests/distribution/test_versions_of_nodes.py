@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app_framework.olap import Drillthrough
 from app_framework.olap.errors import QueryError, UnknownBranchError, UnknownVersionError
 from app_framework.testing import DataNode, DistributionTestHelper, QueryNode
 
@@ -82,6 +83,8 @@ def test_versions_can_be_asked_for_again(a: DataNode, b: DataNode, world: QueryN
     assert again == before
     assert again.versions == before.versions
     assert world.query(["count"], where={"desk": "x"}, version=before.versions).value == 0
+    rows = Drillthrough({"currency": "BTC"}, ["held"], version=before.versions)
+    assert list(world._node.living.wait(world.cube.drillthrough(rows))) == [(2,)]
 
 
 def test_a_plain_number_is_no_version_of_several_nodes(a: DataNode, world: QueryNode) -> None:

@@ -23,6 +23,7 @@ from app_framework.distribution import (
     QueryCubeDefinition,
 )
 from app_framework.distribution.health import DistributionHealth
+from app_framework.errors import ServiceUnavailableError
 from app_framework.messaging.memory import MemoryNetwork
 from app_framework.messaging.messenger import Messenger
 from app_framework.messaging.messengers import Messengers
@@ -169,6 +170,25 @@ def test_cubes_of_code_take_part_like_those_of_the_yaml(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_cubes_of_another_cluster_are_not_seen(tmp_path: Path) -> None:
+    """The cluster of a cube is a namespace; the node's own, unless it names one (A5)."""
+    text = """
+distribution:
+  data-cubes: {sales: {application: shops, cluster: north}}
+  query-cubes:
+    here: {applications: {shops: {}}, cluster: north, messenger: in-memory}
+    there: {applications: {shops: {}}}
+"""
+
+    async def scenario() -> None:
+        model = DATA_NODE.partition("distribution:")[0]
+        async with node(MemoryNetwork(), tmp_path, "a", model + text, north=1) as context:
+            cubes = context[Distribution].query_cubes
+            assert [(cube.cluster, len(cube.nodes)) for cube in cubes.values()] == [("north", 1), ("Cluster", 0)]
+
+    asyncio.run(scenario())
+
+
 def test_another_model_of_a_data_cube_is_known_without_a_restart(tmp_path: Path) -> None:
     """The query cube stays, and a model that lacks what is distributed is refused."""
 
@@ -223,6 +243,9 @@ def test_cubes_take_part_as_soon_as_it_can_be_decided() -> None:
             await distribution.open("Cluster")
             assert "no majority" in distribution.troubles["world"]
             assert DistributionHealth(distribution).health().status.value == "UNKNOWN"
+            with pytest.raises(ServiceUnavailableError, match="does not answer yet") as refused:
+                await distribution.query_cubes["world"].query(BY_REGION)
+            assert refused.value.retryable
             lost = False
             await until(lambda: distribution.query_cubes["world"].state == "started")
             await until(lambda: not distribution.troubles)

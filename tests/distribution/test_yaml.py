@@ -58,6 +58,16 @@ def test_a_data_cube_is_a_cube_of_this_node(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_concealed_is_there(tmp_path: Path) -> None:
+    """Names are looked up in the cube, and every mistake of all data cubes is told (A8)."""
+    text = "  data-cubes: {sales: {application: a, concealed-hierarchies: [Regoin], concealed-measures: [revenu]}}\n"
+    assert told(tmp_path, text) == [
+        "The configuration has 2 problems:",
+        "application.yml:4:64: cube 'sales' has no hierarchy 'Regoin'. Did you mean: Region",
+        "application.yml:4:94: cube 'sales' has no measure 'revenu'. Did you mean: revenue",
+    ]
+
+
 def test_a_query_cube_is_not_called_like_a_cube(tmp_path: Path) -> None:
     assert told(tmp_path, "  query-cubes: {sales: {applications: {app: {}}}}\n") == [
         "application.yml:2:36: there is a query cube called 'sales'"

@@ -71,3 +71,11 @@ def test_the_start_page_shows_who_answers_for_a_query_cube(node: ApplicationCont
     assert told.startswith("test/sales: active, version ")
     assert told in page
     assert "data cube of shop, joined" in page
+
+
+def test_a_page_is_there_while_nobody_answers(node: ApplicationContext) -> None:
+    """A query cube that is stopped has nothing to show, and that is no failure of the page."""
+    with Client(node) as client:
+        assert client.post("/cubes/world/distribution/stop").status_code == 200
+        for path in ("/studio/cubes/world", "/studio/cubes/world?format=json", "/studio/cubes?format=json", "/studio"):
+            assert client.get(path).status_code == 200, path

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from app_framework.boot import ConfigurationError
-from app_framework.database import Database, Insert, ModelError, Table
+from app_framework.database import Database, Insert, InvalidRowsError, ModelError, Table
 from app_framework.olap import CubeDefinition, QueryError
 from app_framework.olap.errors import UnknownCubeError
 from app_framework.testing import CubeTester, ResultMismatchError
@@ -175,3 +176,40 @@ def test_types_that_others_chose_are_kept_where_they_fit() -> None:
 def test_values_that_go_together_in_no_column_are_refused() -> None:
     with pytest.raises(MixedColumnError, match="column 'x' holds bigint and varchar"):
         column_types([{"x": 1}, {"x": "one"}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("hugeint", [2**100, None, -1]),
+        ("double", [1, 2.5, float("inf"), None]),
+        ("decimal(12,2)", [Decimal("1.5"), 3, None]),
+        ("timestamptz", [datetime(2024, 1, 2, 3, tzinfo=UTC), None]),
+        ("timestamp", [datetime(2024, 1, 2, 3, 4, 5, 6), date(2024, 1, 1)]),  # noqa: DTZ001 - without a zone
+        ("uuid", [UUID(int=7), None]),
+        ("double[]", [[1, 2.5, None], [], None]),
+        ("varchar", ["", "\U0001f6e9", None]),
+    ],
+)
+def test_rows_are_the_same_as_if_they_were_committed(kind: str, values: list[object]) -> None:
+    """Filling a table that nobody has read is quicker; nothing else is different."""
+    rows = [{"at": at, "x": value} for at, value in enumerate(values)]
+    columns = {"t": {"at": "bigint", "x": kind}}
+    measures = {"n": {"count": "*"}}
+    filled = CubeTester.of({"t": rows}, columns=columns, measures=measures, derive=False)
+    committed = CubeTester.of({"t": []}, columns=columns, measures=measures, derive=False)
+    with filled, committed:
+        committed.add("t", rows)
+        assert filled.drillthrough(columns=["at", "x"]).rows == committed.drillthrough(columns=["at", "x"]).rows
+
+
+@pytest.mark.parametrize("rows", [[{"x": "one"}], [{"y": 1}], [{"x": 1.5}]])
+def test_rows_that_do_not_fit_are_refused_as_a_commit_refuses_them(rows: list[dict[str, object]]) -> None:
+    with pytest.raises(InvalidRowsError):
+        CubeTester.of({"t": rows}, columns={"t": {"x": "bigint"}} if "x" in rows[0] else {"t": {"y": "date"}})
+
+
+def test_keys_are_looked_at() -> None:
+    """The last row of a key is the one that counts, as with any commit; two in one commit are refused."""
+    with pytest.raises(InvalidRowsError, match="key"):
+        CubeTester.of({"t": [{"x": 1}, {"x": 1}]}, keys={"t": ["x"]})

@@ -16,6 +16,7 @@ from app_framework.testing import (
     NodeIsDownError,
     QueryNode,
     ResultMismatchError,
+    UnknownNodeError,
 )
 
 NORTH: list[dict[str, object]] = [
@@ -254,7 +255,7 @@ def test_a_query_cube_may_stand_beside_data(distribution: DistributionTestHelper
     assert world.query(["count"]).value == 5
 
 
-def test_the_same_seed_does_the_same() -> None:
+def test_aa12_the_same_seed_does_the_same() -> None:
     """AA12: message by message, delays and losses included."""
 
     def run(seed: int) -> str:
@@ -274,15 +275,16 @@ def test_the_same_seed_does_the_same() -> None:
     assert run(1) != run(2)
 
 
-def test_there_is_one_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aa12_there_is_one_thread_and_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """AA12: nothing is opened, slept or begun that a virtual clock cannot see."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a socket was opened, or time was waited for")
+        raise AssertionError("a socket was opened, or a clock was looked at")
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "socketpair", refuse)
     monkeypatch.setattr(time, "sleep", lambda seconds: refuse() if seconds else None)
+    monkeypatch.setattr(time, "monotonic", refuse)
     before = threading.active_count()
     with DistributionTestHelper() as distribution:
         a = distribution.data_node("a", {"sales": NORTH})
@@ -298,9 +300,10 @@ def test_hours_go_by_at_once(distribution: DistributionTestHelper, world: QueryN
     distribution.advance(3_600)
     assert distribution.now >= 3_600
     assert world.query(["count"]).value == 5
+    assert (world.asked.names, world.asked.round_trips) == ({"a", "b"}, 1)
 
 
-def test_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> None:
+def test_aa12_a_failed_test_shows_seed_and_transcript(pytester: pytest.Pytester) -> None:
     """AA12: what is needed to see it again."""
     pytester.makepyfile(
         """
@@ -396,3 +399,10 @@ def test_a_model_may_come_from_yaml(distribution: DistributionTestHelper) -> Non
     a = distribution.data_node("a", yaml=text)
     a.add("sales", [{"region": "Oslo", "revenue": 2}])
     assert distribution.query_node("world", REGIONS).query(["sum"], ["region"]) == [("Oslo", 2)]
+
+
+def test_a_wrong_name_is_told_with_the_right_one(distribution: DistributionTestHelper, a: DataNode) -> None:
+    with pytest.raises(UnknownNodeError, match="Did you mean: a"):
+        distribution.hold("A")
+    with pytest.raises(ValueError, match="a data node 'a' already"):
+        distribution.data_node("a", {"sales": SOUTH})

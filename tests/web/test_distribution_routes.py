@@ -200,3 +200,13 @@ def test_the_actuator_shows_what_is_known_of_each_data_cube(client: Client) -> N
             "queryCubes": {"world": {"state": "started", "required": 2, "active": 2}},
         },
     }
+
+
+def test_what_is_distributed_changes_with_a_restart_only(tmp_path: Path) -> None:
+    with running(tmp_path) as client:
+        assert client.post("/actuator/cubes").json() == {"added": [], "changed": [], "removed": []}
+        file = tmp_path / "application.yml"
+        file.write_text(file.read_text().replace("data-cubes: {sales: {application: shops}, ", "data-cubes: {"))
+        refused = client.post("/actuator/cubes")
+        assert (refused.status_code, refused.json()["code"]) == (400, "INVALID_MODEL")
+        assert refused.json()["errors"][0]["field"] == "distribution.data-cubes"

@@ -54,18 +54,26 @@ class AggregateRows(Facts):
     def filtered(self, measure: AggregateMeasure, condition: str) -> tuple[str, int]:
         """Return a measure over the groups that pass a condition too, and how often the condition stands in it."""
         parts = parts_of(measure)
-        shape = self.aggregate.shape
-        if parts is None or not all(self._has(part) for part in parts.each):
-            level = member_level(shape.levels, measure)
-            assert level is not None
-            of_members = replace(measure, arguments=(Argument(self.level(level), measure.arguments[0].type),))
+        if parts is None or not all(map(self.keeps, parts.each)):
+            of_members = self.of_members(measure)
             return of_members.filtered(condition) if condition else (of_members.sql, 0)
-        merged = [merged_part(part, shape, f"{KEPT}.", condition) for part in parts.each]
+        merged = [self.part(part, condition) for part in parts.each]
         times = sum(parts.answer.count(f"{{{i}}}") for i in range(len(merged)))
         return parts.answer.format(*merged), times
 
-    def _has(self, part: Part) -> bool:
+    def keeps(self, part: Part) -> bool:
+        """Return whether the groups have a part, exactly as the version that is asked for has it."""
         return part.sql in self.aggregate.shape.parts and (not self._renewed or bool(part.counted))
+
+    def part(self, part: Part, condition: str = "") -> str:
+        """Return a part that is kept as SQL over the groups that pass a condition too."""
+        return merged_part(part, self.aggregate.shape, f"{KEPT}.", condition)
+
+    def of_members(self, measure: AggregateMeasure) -> AggregateMeasure:
+        """Return a measure over the members of the level that it aggregates, in place of its parts."""
+        level = member_level(self.aggregate.shape.levels, measure)
+        assert level is not None, "an aggregate that covers a question has its measures one way or the other"
+        return replace(measure, arguments=(Argument(self.level(level), measure.arguments[0].type),))
 
     def source(self, joins: Iterable[Path]) -> str:
         """Return what stands after FROM."""

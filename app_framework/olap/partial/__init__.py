@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app_framework.olap.partial.answer import PartialAnswer, PartialAnswerError
     from app_framework.olap.partial.answering import PartialAnswerer
     from app_framework.olap.partial.arranging import ApplicationPart
+    from app_framework.olap.partial.dictionaries import KnownDictionaries
     from app_framework.olap.partial.merging import CellMerger
     from app_framework.olap.partial.projection import Knowledge, Replication, project
     from app_framework.olap.partial.question import (
@@ -30,6 +31,7 @@ __all__ = [
     "ApplicationPart",
     "CellMerger",
     "Knowledge",
+    "KnownDictionaries",
     "PartialAnswer",
     "PartialAnswerError",
     "PartialAnswerer",
@@ -52,6 +54,7 @@ __getattr__, __dir__ = open_menu(
         "ApplicationPart": "arranging",
         "CellMerger": "merging",
         "Knowledge": "projection",
+        "KnownDictionaries": "dictionaries",
         "PartialAnswer": "answer",
         "PartialAnswerError": "answer",
         "PartialAnswerer": "answering",

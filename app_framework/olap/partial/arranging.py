@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -24,6 +25,9 @@ from app_framework.olap.partial.gathered import PARTIAL, Cell, FrameColumns, Gat
 from app_framework.olap.partial.projection import Knowledge, Replication, read_by
 from app_framework.olap.partial.splitting import Split, contexts_of
 from app_framework.olap.partial.wire import Wire, order_name, wire_of_numbers
+
+if TYPE_CHECKING:
+    from app_framework.olap.partial.dictionaries import KnownDictionaries
 
 OF = "of"
 """The column that says of which grouping a row is."""
@@ -88,13 +92,15 @@ class Arrangement:
     laid_out: bool
 
 
-def arrange(split: Split, model: CubeModel, gathered: Sequence[ApplicationPart]) -> Arrangement:
-    """Return how the cells of a split are made of what was sent.
+def arrange(
+    split: Split, model: CubeModel, gathered: Sequence[ApplicationPart], dictionaries: KnownDictionaries
+) -> Arrangement:
+    """Return how the cells of a split are made of what was sent; what came of dictionaries is kept in them.
 
     Raises:
         PartialAnswerError: a node sent what it was not asked for.
     """
-    arranger = _Arranger(split, model, gathered)
+    arranger = _Arranger(split, model, gathered, dictionaries)
     rows = {frame: arranger.rows_of(number, frame) for number, frame in enumerate(split.frames)}
     return Arrangement(rows, arranger.tables, arranger.paths, any(each.grouping for each in rows.values()))
 
@@ -115,7 +121,10 @@ class _Sent:
 
 
 class _Arranger:
-    def __init__(self, split: Split, model: CubeModel, gathered: Sequence[ApplicationPart]) -> None:
+    def __init__(
+        self, split: Split, model: CubeModel, gathered: Sequence[ApplicationPart], dictionaries: KnownDictionaries
+    ) -> None:
+        self._dictionaries = dictionaries
         self.tables: dict[str, pa.Table] = {}
         self.paths: dict[str, OfferedPaths] = {}
         self._split = split
@@ -161,7 +170,8 @@ class _Arranger:
             at = [(i, j) for i, own in enumerate(tables) for j, table in enumerate(own) if name in table.column_names]
             if not at:
                 continue
-            found = united([tables[i][j].column(name) for i, j in at], [tables[i][j].field(name) for i, j in at])
+            here = [tables[i][j] for i, j in at]
+            found = united([t.column(name) for t in here], [t.field(name) for t in here], self._dictionaries)
             for (i, j), column in zip(at, found.columns, strict=True):
                 own = tables[i][j]
                 tables[i][j] = own.set_column(own.column_names.index(name), name, column)

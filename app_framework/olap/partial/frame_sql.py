@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from app_framework.database.datatype import DataType
 from app_framework.database.sql import quote
+from app_framework.olap.aggregates.rewriting import AggregateRows
 from app_framework.olap.aggregation import Argument
 from app_framework.olap.array_cells import element_cells, join_arrays
 from app_framework.olap.cells import GROUPING, indented, key_expressions, select_cells
 from app_framework.olap.facts import BaseRows
 from app_framework.olap.frames import Frame, Key
-from app_framework.olap.join import JoinTree
 from app_framework.olap.measure import AggregateMeasure
 from app_framework.olap.partial.binding import BoundCell, BoundFrame, Context
 from app_framework.olap.partial.distinct import Span, bitmap_sql
@@ -40,17 +40,17 @@ class FrameStatement:
 
 
 def write_frame(
-    frame: BoundFrame, tree: JoinTree, rows_max: int, spans: Mapping[str, Span] | None = None
+    frame: BoundFrame, facts: BaseRows | AggregateRows, rows_max: int, spans: Mapping[str, Span] | None = None
 ) -> FrameStatement:
     """Return the statement that reads a frame.
 
     Args:
         frame: what is asked.
-        tree: the tables.
+        facts: the rows, or what is kept of them.
         rows_max: how many rows it may have; one more is read.
         spans: of measures whose distinct values are sent as bitmaps, the least and the largest value.
     """
-    return _FrameWriter(frame, tree, spans or {}).statement(rows_max)
+    return _FrameWriter(frame, facts, spans or {}).statement(rows_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class _Arrays:
 
 
 class _FrameWriter:
-    def __init__(self, frame: BoundFrame, tree: JoinTree, spans: Mapping[str, Span]) -> None:
+    def __init__(self, frame: BoundFrame, facts: BaseRows | AggregateRows, spans: Mapping[str, Span]) -> None:
         self._frame = frame
         self._spans = spans
         self._bitmaps: dict[str, Span] = {}
         self._keys = [Key(f"k{i}", level) for i, level in enumerate(frame.levels)]
-        self._facts = BaseRows(tree)
+        self._facts = facts
         self._where = ConditionWriter(self._facts)
         self._sql: list[str] = []
         self._names: list[str] = []
@@ -107,27 +107,33 @@ class _FrameWriter:
 
     def _parts(self, cell: BoundCell, number: int) -> Iterator[str]:
         """Yield the parts of a measure over the rows that pass its context too."""
-        context = self._frame.contexts[cell.context]
-        condition, bound = self._condition(context)
-        if not cell.measure.arguments:
+        measure, facts = cell.measure, self._facts
+        condition, bound = self._condition(self._frame.contexts[cell.context])
+        if isinstance(facts, AggregateRows):
+            if all(facts.keeps(each.part) for each in cell.wire.each):
+                for each in cell.wire.each:
+                    self._where.parameters += bound
+                    yield _as_sent(each, facts.part(each.part, condition))
+                return
+            measure = facts.of_members(measure)
+        if not measure.arguments:
             self._where.parameters += bound
-            yield f"count(*) FILTER (WHERE {condition})" if context else "count(*)"
+            yield f"count(*) FILTER (WHERE {condition})" if condition else "count(*)"
             return
-        value, *others = cell.measure.arguments
-        if context:  # aggregations leave nulls out, so what is aggregated becomes null where the condition fails
+        value, *others = measure.arguments
+        if condition:  # aggregations leave nulls out, so what is aggregated becomes null where the condition fails
             value = Argument(f"CASE WHEN {condition} THEN {value.sql} END", value.type)
-        if span := self._spans.get(cell.measure.name):
-            self._bitmaps[column_name(cell.context, 0, cell.measure.name)] = span
+        if span := self._spans.get(measure.name):
+            self._bitmaps[column_name(cell.context, 0, measure.name)] = span
             self._where.parameters += bound
             yield bitmap_sql(value.sql, span)
             return
-        wire = wire_of(replace(cell.measure, arguments=(value, *others)))
+        wire = wire_of(replace(measure, arguments=(value, *others)))
         assert wire is not None, "a measure has parts whatever it is aggregated of"
         for i, each in enumerate(wire.each):
             if each.by_element:
-                self._arrays[f"p{number}_{i}"] = _Arrays(_put_together(cell.measure, each), value.sql, bound)
-            if context:
-                self._where.parameters += bound * each.part.sql.count(value.sql)
+                self._arrays[f"p{number}_{i}"] = _Arrays(_put_together(measure, each), value.sql, bound)
+            self._where.parameters += bound * each.part.sql.count(value.sql)
             yield each.part.sql
 
     def _condition(self, context: Context) -> tuple[str, list[object]]:
@@ -147,6 +153,11 @@ class _FrameWriter:
             joined[column] = arrays.measure, name
         whole = join_arrays(frame, CELLS, joined)
         return f"WITH {', '.join(tables)}\nSELECT * EXCLUDE ({quote(GROUPING)}) FROM (\n{indented(whole)}\n)"
+
+
+def _as_sent(part: WirePart, sql: str) -> str:
+    """Return a part over groups in the type that it has over rows: there a sum of numbers of rows is wider."""
+    return sql if part.is_state else f"CAST({sql} AS {part.type})"
 
 
 def _put_together(measure: AggregateMeasure, part: WirePart) -> AggregateMeasure:

@@ -19,6 +19,7 @@ from app_framework.olap.cellreader import ROWS_MAX, blamed
 from app_framework.olap.cellset import CellSet, read_rows
 from app_framework.olap.frames import CalculationPlan, asked_groupings
 from app_framework.olap.partial.arranging import ApplicationPart, Arrangement, arrange
+from app_framework.olap.partial.dictionaries import KnownDictionaries
 from app_framework.olap.partial.quick import ROWS_MAX as QUICK_ROWS
 from app_framework.olap.partial.quick import is_quick, quick_cells
 from app_framework.olap.partial.repeating import paths_within
@@ -42,16 +43,24 @@ class CellMerger:
         model: names, types and orders; nothing of it is read.
         database: where the statements run; it holds no rows.
         rows_max: the largest answer, in rows.
+        dictionaries: of texts that nodes number; where questions name their lengths, the ones that they are of.
         quick_rows: how much that was sent is merged on the spot, where no statement is needed for it.
     """
 
     def __init__(
-        self, model: CubeModel, database: Database, rows_max: int = ROWS_MAX, *, quick_rows: int = QUICK_ROWS
+        self,
+        model: CubeModel,
+        database: Database,
+        rows_max: int = ROWS_MAX,
+        *,
+        quick_rows: int = QUICK_ROWS,
+        dictionaries: KnownDictionaries | None = None,
     ) -> None:
         self._model = model
         self._database = database
         self._rows_max = rows_max
         self._quick_rows = quick_rows
+        self._dictionaries = dictionaries or KnownDictionaries()
 
     async def cells(self, split: Split, gathered: Sequence[ApplicationPart], query: CubeQuery) -> CellSet:
         """Return the answer of a question from what nodes sent.
@@ -94,14 +103,14 @@ class CellMerger:
 
     def statement(self, split: Split, gathered: Sequence[ApplicationPart]) -> Statement:
         """Return the statement that merges, to be shown."""
-        return write_sql(self._plan(split, arrange(split, self._model, gathered)))
+        return write_sql(self._plan(split, arrange(split, self._model, gathered, self._dictionaries)))
 
     def _quick(self, split: Split, gathered: Sequence[ApplicationPart]) -> CellSet | None:
         """Return the answer where it is so small and plain that no statement is needed for it."""
         rows = sum(table.num_rows for part in gathered for tables in part.tables for table in tables)
         if rows > self._quick_rows or not is_quick(split.plan):
             return None
-        arrangement = arrange(split, self._model, gathered)
+        arrangement = arrange(split, self._model, gathered, self._dictionaries)
         return quick_cells(self._model.name, split.plan, arrangement, self._rows_max)
 
     def _read(
@@ -113,7 +122,7 @@ class CellMerger:
         *,
         bounded: bool = False,
     ) -> tuple[QueryPlan, Statement, T]:
-        arrangement = arrange(split, self._model, gathered)
+        arrangement = arrange(split, self._model, gathered, self._dictionaries)
         plan = self._plan(split, arrangement)
         with ExitStack() as offers:
             for name, table in arrangement.tables.items():

@@ -123,7 +123,7 @@ class PartialQuestion:
         version: the data version; the newest unless given.
         timeout_s: how long the answer may take, waiting included.
         rows_max: the most rows of one frame.
-        ranges: of measures that count distinct integers, the span that the bitmaps of all nodes share.
+        dictionaries: of texts that nodes number, how many of each are known (see dictionaries.py).
     """
 
     frames: tuple[PartialFrame, ...]
@@ -131,7 +131,7 @@ class PartialQuestion:
     version: int | None = None
     timeout_s: float = 30.0
     rows_max: int = 1_000_000
-    ranges: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    dictionaries: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def to_bytes(self) -> bytes:
         """Return the question as JSON."""
@@ -141,7 +141,7 @@ class PartialQuestion:
             "version": self.version,
             "timeout_s": self.timeout_s,
             "rows_max": self.rows_max,
-            "ranges": {name: list(span) for name, span in self.ranges.items()},
+            "dictionaries": dict(self.dictionaries),
         }
         return json.dumps(document, separators=(",", ":"), default=_written).encode()
 
@@ -157,7 +157,7 @@ class PartialQuestion:
         except (ValueError, RecursionError) as error:
             raise PartialQuestionError(f"it is not JSON: {error}") from error
         frames = tuple(PartialFrame.parse(frame) for frame in _list(entries.get("frames"), "frames", FRAMES_MAX))
-        spans = _mapping(entries.get("ranges", {}), "`ranges`")
+        known = _mapping(entries.get("dictionaries", {}), "`dictionaries`")
         version = entries.get("version")
         return PartialQuestion(
             frames,
@@ -165,7 +165,7 @@ class PartialQuestion:
             None if version is None else _whole(version, "the version"),
             _seconds(entries.get("timeout_s")),
             _whole(entries.get("rows_max"), "`rows_max`"),
-            MappingProxyType({name: _span(span) for name, span in spans.items()}),
+            MappingProxyType({token: _whole(length, "the length of a dictionary") for token, length in known.items()}),
         )
 
 
@@ -195,13 +195,6 @@ def _cell(document: object, contexts: int) -> PartialCell:
 
 def _restrictions(document: object) -> tuple[Restriction, ...]:
     return tuple(map(Restriction.parse, _list(document, "conditions")))
-
-
-def _span(document: object) -> tuple[int, int]:
-    low, high = _items(document, 2, "a range")
-    if not isinstance(low, int) or not isinstance(high, int) or low > high:
-        raise PartialQuestionError("a range is two whole numbers, the smaller first")
-    return low, high
 
 
 def _mapping(document: object, what: str) -> Mapping[str, object]:

@@ -140,7 +140,10 @@ class _Merge:
         first, *others = (merged.column(name) for name in self._parts[measure.name])
         if measure.aggregation is COUNT or not measure.arguments:
             return first.fill_null(0)
-        return pc.divide(first.cast(pa.float64()), others[0].cast(pa.float64())) if others else first
+        if not others:
+            return first
+        # A mean is a double: of large whole numbers the nearest one.
+        return pc.divide(first.cast(pa.float64(), safe=False), others[0].cast(pa.float64()))
 
     def _sorted(self, cells: pa.Table, shown: Sequence[str]) -> pa.Table:
         """Return cells as asked, then by level; nothing comes last either way, and so does what JSON cannot write."""

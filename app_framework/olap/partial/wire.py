@@ -4,7 +4,7 @@
 | --------------------------------- | ------------------------------ | ------------------------------- |
 | what `parts_of` knows             | its parts                      | the parts' own merging          |
 | count_distinct                    | values once a group, or bits   | their union (see distinct.py)   |
-| median, quantile                  | the values                     | all of them together            |
+| median, quantile                  | a state: all values            | combine_aggr                    |
 | approx_count_distinct             | a HyperLogLog state            | combine_aggr                    |
 | sum, avg of arrays                | arrays of sums, and of counts  | sum, element by element         |
 
@@ -27,7 +27,6 @@ from app_framework.olap.aggregation import (
     MIN,
     QUANTILE,
     SUM,
-    VARIANCE,
     Argument,
 )
 from app_framework.olap.measure import AggregateMeasure
@@ -55,6 +54,11 @@ class WirePart:
     read: str = "{0}"
     type: str = "DOUBLE"
     by_element: str = ""
+
+    @property
+    def is_state(self) -> bool:
+        """Whether it is the state of an aggregation, which the engine takes apart when it leaves."""
+        return self.read.startswith("to_aggregate_state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +117,15 @@ def _shipped(measure: AggregateMeasure) -> Parts | None:
     aggregation = measure.aggregation
     if AGGREGATIONS.get(aggregation.name) is not aggregation:
         return None
-    argument = measure.arguments[0]
+    # A member of an ENUM is known by its number, and that may be another one at another node.
+    term = _comparable(measure.arguments[0])
     if aggregation is COUNT_DISTINCT:
-        return Parts((_values(_comparable(argument), "DISTINCT "),), _DISTINCT)
-    if aggregation is APPROX_COUNT_DISTINCT:
-        state = Part("sketch", f"approx_count_distinct({argument.sql}) EXPORT_STATE", "combine_aggr({0}){where}")
-        return Parts((state,), "finalize({0})")
-    if aggregation is MEDIAN:
-        return Parts((_values(_double(argument)),), "list_median(flatten({0}))")
-    if aggregation is QUANTILE:
-        answer = f"list_aggregate(flatten({{0}}), 'quantile_cont', {measure.fractions[0]!r})"
-        return Parts((_values(_double(argument)),), answer)
+        values = f"list(DISTINCT {term}) FILTER (WHERE {term} IS NOT NULL)"
+        return Parts((Part("values", values, "list({0}){where}"),), _DISTINCT)
+    if aggregation in (APPROX_COUNT_DISTINCT, MEDIAN, QUANTILE):
+        argument = Argument(term, measure.arguments[0].type)
+        state = f"{aggregation.render([argument], measure.fractions)} EXPORT_STATE"
+        return Parts((Part(aggregation.name, state, "combine_aggr({0}){where}"),), "finalize({0})")
     return None
 
 
@@ -146,33 +148,31 @@ def _arrays(measure: AggregateMeasure) -> Wire | None:
     return Wire((sums,) if measure.aggregation is SUM else (sums, counts), answer)
 
 
-def _values(term: str, distinct: str = "") -> Part:
-    return Part("values", f"list({distinct}{term}) FILTER (WHERE {term} IS NOT NULL)", "list({0}){where}")
-
-
 def _comparable(argument: Argument) -> str:
     assert MIN.term is not None
     return MIN.term(argument)
-
-
-def _double(argument: Argument) -> str:
-    assert VARIANCE.term is not None
-    return VARIANCE.term(argument)
 
 
 def _wire(part: Part, measure: AggregateMeasure) -> WirePart:
     """Return how a part travels: as the type that Arrow has for it, and back."""
     if part.name == "variance":
         return WirePart(part, "to_aggregate_state({0}, 'var_samp', ['DOUBLE'])", _VARIANCE)
-    if part.name == "sketch":
+    if part.name == "approx_count_distinct":
         # Which values were seen is in the state; of what type they were makes no difference to merging it.
         return WirePart(part, "to_aggregate_state({0}, 'approx_count_distinct', ['BIGINT'])", _SKETCH)
+    if part.name == "median":
+        return WirePart(part, "to_aggregate_state({0}, 'median', ['DOUBLE'])", "DOUBLE[]")
+    if part.name == "quantile":
+        constants = f"[NULL, {measure.fractions[0]!r}]"
+        return WirePart(
+            part, f"to_aggregate_state({{0}}, 'quantile_cont', ['DOUBLE', 'DOUBLE'], {constants})", "DOUBLE[]"
+        )
     if part.name in ("rows", "count"):
         return WirePart(part, type="BIGINT")
     if part.name == "sum":
         return WirePart(part, type=_summed(measure.arguments[0].type))
-    if part.name == "product" or (part.name == "values" and measure.aggregation is not COUNT_DISTINCT):
-        return WirePart(part, type="DOUBLE[]" if part.name == "values" else "DOUBLE")
+    if part.name == "product":
+        return WirePart(part)
     kind = measure.arguments[-1 if part.name == "by" else 0].type
     listed = "[]" if part.name == "values" else ""
     read = f"CAST({{0}} AS {kind.sql}{listed})" if kind.sql in SENT_AS else "{0}"

@@ -18,6 +18,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from app_framework.boot import ApplicationContext
+from app_framework.errors import ServiceUnavailableError
 from app_framework.olap import Manager
 from app_framework.web.encoding import dumps
 from app_framework.web.pages import CONTENT_SECURITY_POLICY, render, twin
@@ -157,7 +158,10 @@ async def _first_layout(manager: Manager, cube: str, columns: PivotColumns) -> d
 
 async def _first_group(manager: Manager, cube: str, levels: Sequence[LevelColumn]) -> list[str]:
     for level in levels:
-        members = await manager.members(cube, level.name, limit=MEMBERS_FIRST_MAX + 1)
+        try:
+            members = await manager.members(cube, level.name, limit=MEMBERS_FIRST_MAX + 1)
+        except ServiceUnavailableError:  # of other nodes; the pivot says so where it asks for numbers
+            break
         if 1 < len(members) <= MEMBERS_FIRST_MAX:
             return [level.name]
     return [level.name for level in levels[:1]]

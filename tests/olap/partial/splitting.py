@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any
+
+from hypothesis import settings
 
 from app_framework.database import Database, Insert, Table
 from app_framework.olap import CellSet, Cube, CubeDefinition, CubeQuery
@@ -14,6 +17,7 @@ from app_framework.olap.dimension import Level
 from app_framework.olap.partial import (
     ApplicationPart,
     CellMerger,
+    KnownDictionaries,
     PartialAnswer,
     PartialAnswerer,
     PartialQuestion,
@@ -22,6 +26,9 @@ from app_framework.olap.partial import (
 )
 from app_framework.olap.plan import plan_query
 from tests.olap.test_cube_oracle import database
+
+EXAMPLES = 8 if (settings.default or settings()).max_examples < 1000 else 2500
+"""How many cases are generated: a few in the suite, thousands in the soak."""
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 Opened = Callable[[Sequence[Mapping[str, Any]]], AbstractContextManager[Database]]
@@ -32,16 +39,32 @@ class SplitCube:
 
     Attributes:
         whole: the cube over all facts.
+        nodes: the cubes of the nodes.
+        databases: where their facts are.
+        whole_database: where all facts are.
     """
 
-    def __init__(self, whole: Cube, nodes: Sequence[Cube], databases: Sequence[Database], merging: Database) -> None:
+    def __init__(
+        self, whole: Cube, nodes: Sequence[Cube], databases: Sequence[Database], merging: Database, all_: Database
+    ) -> None:
         self.whole = whole
-        # Every other node sends distinct integers as bitmaps, the others as values.
+        self.nodes, self.databases, self.whole_database = nodes, databases, all_
+        # Every other node sends distinct integers as bitmaps and numbers distinct texts, the others send the values.
         self.answerers = [
-            PartialAnswerer(node.model, own, bitmaps_from=None if i % 2 else 0)
+            PartialAnswerer(
+                node.model,
+                own,
+                bitmaps_from=None if i % 2 else 0,
+                texts_from=None if i % 2 else 0,
+                aggregates=partial(getattr, node, "aggregates"),
+            )
             for i, (node, own) in enumerate(zip(nodes, databases, strict=True))
         ]
-        self.mergers = [CellMerger(whole.model, merging), CellMerger(whole.model, merging, quick_rows=-1)]
+        self.dictionaries = KnownDictionaries()
+        self.mergers = [
+            CellMerger(whole.model, merging, dictionaries=self.dictionaries, **quick)
+            for quick in ({}, {"quick_rows": -1})
+        ]
 
     def query(self, query: CubeQuery) -> CellSet:
         """Ask every node, and merge."""
@@ -50,7 +73,7 @@ class SplitCube:
     async def _query(self, query: CubeQuery) -> CellSet:
         """Merge in both ways where there are two, by Arrow and by a statement."""
         asked = split(resolve_defaults(plan_query(self.whole.model, query), self._first))
-        sent = PartialQuestion(asked.asked).to_bytes()
+        sent = PartialQuestion(asked.asked, dictionaries=self.dictionaries.lengths()).to_bytes()
         answers = []
         for answerer in self.answerers:
             answer = await answerer.answer(PartialQuestion.parse(sent))
@@ -84,7 +107,7 @@ def split_over(
         shares = [[fact for fact, at in zip(facts, nodes, strict=True) if at == node] for node in sorted(set(nodes))]
         databases = [stack.enter_context(opened(share)) for share in shares or [[]]]
         cubes = [Cube.of(definition, each) for each in databases]
-        yield SplitCube(Cube.of(definition, whole), cubes, databases, merging)
+        yield SplitCube(Cube.of(definition, whole), cubes, databases, merging, whole)
 
 
 def split_cube(definition: CubeDefinition, rows: Rows, nodes: Sequence[int]) -> AbstractContextManager[SplitCube]:

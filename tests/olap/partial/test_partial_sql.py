@@ -9,6 +9,7 @@ import pytest
 
 from app_framework.database import Database
 from app_framework.olap import Cube, CubeQuery
+from app_framework.olap.facts import BaseRows
 from app_framework.olap.partial import ApplicationPart, CellMerger, PartialAnswerer, PartialQuestion, Split, split
 from app_framework.olap.partial.binding import bind
 from app_framework.olap.partial.frame_sql import write_frame
@@ -35,7 +36,7 @@ def test_a_question_becomes_these_statements_of_nodes_and_this_merge(
     asked = split(flights.plan(CubeQuery.parse(QUESTIONS[name])))
     lines = []
     for frame in asked.asked:
-        statement = write_frame(bind(flights.model, frame), flights.model.joins, 1000)
+        statement = write_frame(bind(flights.model, frame), BaseRows(flights.model.joins), 1000)
         columns = [f"{i + 1}: {column}" for i, column in enumerate(statement.columns)]
         lines += [f"-- node: {', '.join(columns)}", f"{statement.text}\n-- {list(statement.parameters)}\n"]
     merged = CellMerger(flights.model, database).statement(asked, [knowing_all(flights, database, asked)])

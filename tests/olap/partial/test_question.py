@@ -39,7 +39,7 @@ QUESTION = PartialQuestion(
     version=7,
     timeout_s=0.5,
     rows_max=10,
-    ranges={"customers": (-5, 2**40)},
+    dictionaries={"3f": 7},
 )
 
 
@@ -103,7 +103,7 @@ def changed(*path: str | int, to: object) -> bytes:
         (changed("timeout_s", to=0), "`timeout_s` is no number of seconds"),
         (changed("timeout_s", to=float("nan")), "`timeout_s` is no number of seconds"),
         (changed("rows_max", to=True), "`rows_max` is no whole number"),
-        (changed("ranges", to={"customers": [3, 1]}), "a range is two whole numbers"),
+        (changed("dictionaries", to={"3f": -1}), "the length of a dictionary is no whole number"),
     ],
 )
 def test_what_is_no_question_is_refused(data: bytes, reason: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app_framework.olap.partial import Replication
 from tests.olap.partial.polymorphic import Cells, Oracle, Part, world_of
+from tests.olap.partial.splitting import EXAMPLES
 
 SALES = [
     {"product": "tea", "year": 2023, "month": 1, "scenario": "base", "amount": 1},
@@ -88,6 +89,15 @@ def test_a_filter_in_a_measure_leaves_out_an_application_that_lacks_its_level() 
         assert answer.rows == [("jam", None, None), ("pie", None, 20), ("tea", 1, 10)]
 
 
+def test_a_question_that_no_application_is_asked_for_has_its_one_row_of_nothing() -> None:
+    """AA2: and no cells at all by levels."""
+    with world_of([PLANNING], "never") as world:
+        assert world.query(measures=["budget", "rows"], where={"year": 2023}).rows == [(None, 0)]
+        assert world.query(measures=["budget", "words"], where={"year": 2023}, levels=["product"]).rows == []
+        answer = world.query(measures=["budget", "share"], where={"year": 2023}, levels=["product"], totals="all")
+        assert answer.rows == [(None, None, None)]
+
+
 MEMBERS: dict[str, list[Any]] = {
     "product": ["tea", "jam", None], "year": [2023, 2024, None], "month": [1, 2], "scenario": ["base", "worst", None],
     "region": ["east", "west"],
@@ -112,7 +122,7 @@ def parts(draw: st.DrawFn) -> list[Part]:
     return made
 
 
-@settings(max_examples=12)
+@settings(max_examples=EXAMPLES)
 @given(
     parts(),
     st.sampled_from(["on-slicer", "always", "never"]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app_framework.olap import CubeQuery
 from tests.olap import test_calculations_oracle as calculations
 from tests.olap import test_cube_oracle as plain
-from tests.olap.partial.splitting import split_cube
+from tests.olap.partial.splitting import EXAMPLES, split_cube
 
 
 @st.composite
@@ -25,7 +25,7 @@ def splits(draw: st.DrawFn) -> tuple[dict[str, Any], list[int]]:
 QUESTIONS = st.lists(st.one_of(plain.questions(), calculations.questions()), min_size=1, max_size=8)
 
 
-@settings(max_examples=12)
+@settings(max_examples=EXAMPLES)
 @given(splits(), QUESTIONS)
 def test_what_several_nodes_answer_is_what_one_would(
     split: tuple[dict[str, Any], list[int]], asked: list[dict[str, Any]]

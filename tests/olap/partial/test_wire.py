@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app_framework.olap import CubeDefinition, CubeQuery, MeasureOverflowError
 from tests.olap import test_arrays as arrays
-from tests.olap.partial.splitting import SplitCube, split_table
+from tests.olap.partial.splitting import EXAMPLES, SplitCube, split_table
 
 COLUMNS = {
     "small": "tinyint", "huge": "hugeint", "price": "decimal(20,4)", "weight": "double", "narrow": "float",
@@ -80,6 +80,14 @@ def test_a_sum_of_parts_may_be_larger_than_any_of_its_numbers_and_what_it_cannot
         cube.query(CubeQuery(measures=["number"]))
 
 
+def test_a_mean_of_numbers_that_a_double_does_not_hold_is_the_nearest_one() -> None:
+    """AA1: as that of one cube is."""
+    definition = CubeDefinition.of("numbers", base="facts", dimensions={}, measures={"mean": {"avg": "number"}})
+    facts = [{"number": 2**53 + 1}, {"number": 2**53 + 3}]
+    with split_table(definition, {"number": "bigint"}, facts, [0, 1]) as cube:
+        agree(cube, measures=["mean"])
+
+
 def test_members_in_an_order_of_their_own_and_defaults_of_slicing_hierarchies_are_those_of_the_whole() -> None:
     """AA1: by another column, as listed, and the first member over all nodes."""
     definition = CubeDefinition.of(
@@ -119,7 +127,7 @@ TRADE = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-@settings(max_examples=6)
+@settings(max_examples=EXAMPLES)
 @given(
     st.lists(st.tuples(TRADE, st.integers(0, 2)), max_size=12),
     st.lists(st.sampled_from([*arrays.MEASURES]), min_size=1, max_size=4, unique=True),

@@ -2,7 +2,7 @@
 SELECT
   "dest_airport"."tzone" AS k0,
   list(DISTINCT "flights"."tailnum") FILTER (WHERE "flights"."tailnum" IS NOT NULL) AS p0_0,
-  list(CAST("flights"."arr_delay" AS DOUBLE)) FILTER (WHERE CAST("flights"."arr_delay" AS DOUBLE) IS NOT NULL) AS p1_0
+  median(CAST("flights"."arr_delay" AS DOUBLE)) EXPORT_STATE AS p1_0
 FROM "flights"
 LEFT JOIN "airports" AS "dest_airport" ON "flights"."dest" = "dest_airport"."faa"
 GROUP BY "dest_airport"."tzone"
@@ -14,7 +14,7 @@ WITH cells AS (
   SELECT
     partial.k0 AS "dest_tz",
     coalesce(bit_count(bit_or(CAST(partial.p0_0 AS BIT))), 0) AS "planes",
-    list_median(flatten(list(partial.p1_0))) AS "median_arr_delay",
+    finalize(combine_aggr(to_aggregate_state(partial.p1_0, 'median', ['DOUBLE']))) AS "median_arr_delay",
     GROUPING(partial.k0) AS "#grouping"
   FROM "#partial 0" AS partial
   GROUP BY GROUPING SETS ((partial.k0), ())
