@@ -95,7 +95,7 @@ def test_a_new_leader_has_a_later_term_and_is_the_only_one() -> None:
 
 
 def test_watchers_and_witnesses_do_not_lead_and_stopped_nodes_are_the_last() -> None:
-    """Only voters with data do, in the order of their tags; one that was told to stop when it is back, before nobody."""
+    """Only voters with data do, in the order of their tags; stopped ones that are back as well."""
     members = [
         Member("a", "1", "", "", votes=True, tag="C"),
         Member("b", "2", "", "", votes=True, tag="A"),
