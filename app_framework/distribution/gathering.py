@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -176,7 +176,7 @@ class Gatherer:
         knowledge = Knowledge(frozenset(outline.levels), frozenset(outline.measure), self._replication)
         frames = project(split, view.world.model, knowledge, lambda hierarchy: default_of(view, hierarchy))
         table = view.table_with(application, query.branch, pinned) if pinned else view.table(application, query.branch)
-        _check_once(table, query.branch)
+        _check_once(table, query, pinned)
         shares: list[Share] = []
         lacking: dict[str, Lacking] = {}
         usable = self._roster.usable & view.published.keys()
@@ -202,11 +202,13 @@ class Gatherer:
         """Return what data cubes held in the versions that are asked for: not what they hold now."""
         found: dict[str, Mapping[str, Members]] = {}
         wanted = query.version if isinstance(query.version, Mapping) else {}
-        for id_, published in view.published.items():
+        for id_ in sorted(self._roster.usable & view.published.keys()) if wanted else ():
+            published = view.published[id_]
             contribution = published.contribution
             version = wanted.get(contribution.id.node)
-            branch = view.branch_of(id_, query.branch)
-            if version is not None and version != view.version_of(id_, query.branch):
+            divided = view.topology.applications[contribution.application].levels
+            if version is not None and version != view.version_of(id_, query.branch) and divided:
+                branch = view.branch_of(id_, query.branch)
                 found[id_] = await self._asker.members_at(published, branch, version)
         return found
 
@@ -424,11 +426,12 @@ def _check_even(view: View, plans: Sequence[Plan], query: CubeQuery) -> None:
             raise UnevenVersionsError(node)
 
 
-def _check_once(table: RoutingTable, branch: str) -> None:
-    """Refuse what would be counted twice: on a branch, where data cubes are let in without being looked at."""
+def _check_once(table: RoutingTable, query: CubeQuery, pinned: Collection[str]) -> None:
+    """Refuse what would be counted twice: on a branch, or in versions that never were the newest of all together."""
     # Of master that was looked at when they were let in, and what is not heard of yet refuses by itself.
-    if branch == MASTER or table.doubly_held is None:
+    if (query.branch == MASTER and not pinned) or table.doubly_held is None:
         return
     level, member, (first, second) = table.doubly_held
-    text = f"on branch {branch!r} data cubes {first.id!r} and {second.id!r} both hold {member!r} of {level.label!r}."
-    raise QueryError.of([QueryProblem(INVALID_QUERY, "branch", text)])
+    where = "in these versions" if pinned else f"on branch {query.branch!r}"
+    text = f"{where} data cubes {first.id!r} and {second.id!r} both hold {member!r} of {level.label!r}."
+    raise QueryError.of([QueryProblem(INVALID_QUERY, "version" if pinned else "branch", text)])

@@ -18,9 +18,11 @@ from app_framework.distribution.errors import DataNodeUnavailableError
 from app_framework.distribution.limits import DistributionLimits
 from app_framework.errors import ServiceUnavailableError
 from app_framework.messaging import MemoryNetwork, Messenger
+from app_framework.messaging.trace import current_trace_id, with_traceparent
 from app_framework.olap import Catalog, Cube, CubeDefinition, CubeQuery, Manager
 from app_framework.olap.errors import UnknownLevelError, UnknownMeasureError
 from app_framework.olap.following import ContinuousQueries, Told, Trouble
+from app_framework.olap.partial import PartialAnswer, PartialAnswerer, PartialQuestion
 from app_framework.olap.queryable import Queryable
 from app_framework.testing import CubeTester, DataNode, DistributionTestHelper, QueryNode
 from app_framework.testing.virtual_time import until
@@ -104,6 +106,23 @@ def test_explain_tells_what_each_node_did(world: QueryNode) -> None:
     assert "SELECT" in str(told["sql"])
 
 
+def test_the_trace_of_a_question_is_that_of_its_parts(monkeypatch: pytest.MonkeyPatch, world: QueryNode) -> None:
+    """A15: what data nodes do and log for it can be found by it."""
+    answer, traces = PartialAnswerer.answer, []
+
+    async def traced(answerer: PartialAnswerer, question: PartialQuestion) -> PartialAnswer:
+        traces.append(current_trace_id())
+        return await answer(answerer, question)
+
+    async def ask() -> None:
+        with with_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+            await world.cube.query(EVERYTHING)
+
+    monkeypatch.setattr(PartialAnswerer, "answer", traced)
+    world._node.living.wait(ask())
+    assert traces == ["0af7651916cd43dd8448eb211c80319c"] * 2
+
+
 def test_answers_come_in_every_form(world: QueryNode) -> None:
     """A11: as values, as Arrow, in batches, and as rows behind a cell."""
     process, cube = world._node.living, world.cube
@@ -145,7 +164,7 @@ def test_what_an_application_does_not_know_repeats_or_not(
 
 
 def test_a_slicing_hierarchy_is_read_at_the_first_member_of_all(distribution: DistributionTestHelper) -> None:
-    """A9: not at the first one of each node."""
+    """A9: not at the first one of each node; and that of the branch, or of the versions, that are read."""
     dimensions = {"Day": {"levels": ["day"], "slicing": True}}
     rows = [{"region": "Oslo", "day": 2, "revenue": 3}, {"region": "Oslo", "day": 3, "revenue": 50}]
     more = [{"region": "Bari", "day": 1, "revenue": 7}, {"region": "Bari", "day": 2, "revenue": 1}]
@@ -155,6 +174,14 @@ def test_a_slicing_hierarchy_is_read_at_the_first_member_of_all(distribution: Di
     expected = distribution.oracle().query(["revenue.sum"], ["region"])
     assert world.query(["revenue.sum"], ["region"]) == expected
     assert expected.table == {"Bari": 7}
+    before = world.query(["revenue.sum"]).versions
+    a = distribution._data["a"]
+    a.create_branch("earlier")
+    a.add("sales", [{"region": "Oslo", "day": 0, "revenue": 9}], branch="earlier")
+    assert world.query(["revenue.sum"], ["region"], branch="earlier").table == {"Oslo": 9}
+    a.add("sales", [{"region": "Oslo", "day": 0, "revenue": 1}])
+    assert world.query(["revenue.sum"], ["region"]).table == {"Oslo": 1}
+    assert world.query(["revenue.sum"], ["region"], version=before) == expected
 
 
 def test_who_follows_a_question_is_told_of_commits_on_other_nodes(a: DataNode, world: QueryNode) -> None:

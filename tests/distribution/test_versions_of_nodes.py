@@ -87,6 +87,17 @@ def test_versions_can_be_asked_for_again(a: DataNode, b: DataNode, world: QueryN
     assert list(world._node.living.wait(world.cube.drillthrough(rows))) == [(2,)]
 
 
+def test_versions_in_which_two_hold_the_same_are_refused(a: DataNode, b: DataNode, world: QueryNode) -> None:
+    """AA4, AA13: what has moved since would be counted twice."""
+    before = a.version
+    a.delete("positions")
+    b.add("positions", money("a", BTC=2))
+    assert world.query(["held.sum"], where={"currency": "BTC"}).value == 2
+    error = world.error(["held.sum"], version={"a": before})
+    assert isinstance(error, QueryError)
+    assert "in these versions data cubes 'a/positions' and 'b/positions' both hold 'a'" in str(error)
+
+
 def test_a_plain_number_is_no_version_of_several_nodes(a: DataNode, world: QueryNode) -> None:
     """AA13: nor is that of a node that there is not, nor one that is not kept."""
     error = world.error(["held.sum"], version=a.version)

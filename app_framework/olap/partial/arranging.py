@@ -234,7 +234,7 @@ class _Arranger:
                 return ""
             alias = f"h{[*joins].index(place) if place in joins else len(joins)}"
             joins.setdefault(place, self._join(frame, one, grouping, name, alias))
-            values[f"k{i}"] = f"{alias}.m{key.level.ordinal} AS k{i}"
+            values[f"k{i}"] = f"CAST({alias}.m{key.level.ordinal} AS {columns.keys[i].type}) AS k{i}"
             if i in columns.orders:
                 values[f"o{i}"] = f"{alias}.o{key.level.ordinal} AS o{i}"
         for i in range(len(frame.keys)):

@@ -84,6 +84,8 @@ class _FrameWriter:
         if self._arrays:
             self._sql.append(f"0 AS {quote(GROUPING)}")
         cells = select_cells(self._sql, *self._rows(), ", ".join(keys))
+        if not keys:  # without keys there would be a cell of no rows
+            cells += "\nHAVING count(*) > 0"
         text = self._with_arrays(keys, cells) if self._arrays else cells
         text, parameters = f"{text}\nLIMIT {rows_max + 1}", tuple(self._where.parameters)
         return FrameStatement(text, parameters, tuple(self._names), self._bitmaps)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -36,7 +37,7 @@ Row = Mapping[str, Any]
 Cells = dict[tuple[Any, ...], dict[str, Any]]
 COLUMNS = {
     "product": "varchar", "year": "integer", "month": "integer", "scenario": "varchar", "region": "varchar",
-    "amount": "bigint", "budget": "decimal(12,2)", "word": "varchar",
+    "amount": "bigint", "budget": "decimal(12,2)", "word": "varchar", "pnl": "double[]",
 }  # fmt: skip
 DIMENSIONS: dict[str, Any] = {
     "Product": {"levels": {"product": "product"}},
@@ -50,6 +51,9 @@ MEASURES: dict[str, Any] = {
     "budget": {"sum": "budget"},
     "words": {"count_distinct": "word"},
     "last_word": {"max": "word"},
+    "middle": {"median": "amount"},
+    "pnl": {"sum": "pnl"},
+    "mean_pnl": {"avg": "pnl"},
     "left": {"formula": "budget - amount"},
     "share": {"share": "amount", "hierarchy": "Product"},
     "first_year": {"filter": "amount", "where": {"year": 2023}},
@@ -243,10 +247,15 @@ class Oracle:
 def _number(name: str, rows: Sequence[Row]) -> Any:
     if name == "rows":
         return len(rows)
-    column = {"amount": "amount", "budget": "budget", "words": "word", "last_word": "word"}[name]
-    there = [row[column] for row in rows if row.get(column) is not None]
+    columns = {"words": "word", "last_word": "word", "middle": "amount", "mean_pnl": "pnl"}
+    there = [row[column] for row in rows if row.get(column := columns.get(name, name)) is not None]
     if name == "words":
         return len(set(there))
     if not there:
         return None
+    if name in ("pnl", "mean_pnl"):
+        sums = [sum(elements) for elements in zip(*there, strict=True)]
+        return sums if name == "pnl" else [total / len(there) for total in sums]
+    if name == "middle":
+        return float(median(there))
     return max(there) if name == "last_word" else sum(there)

@@ -89,6 +89,14 @@ def test_a_filter_in_a_measure_leaves_out_an_application_that_lacks_its_level() 
         assert answer.rows == [("jam", None, None), ("pie", None, 20), ("tea", 1, 10)]
 
 
+def test_an_application_without_rows_has_no_cells_where_its_values_would_repeat() -> None:
+    """AA2: a total of no rows is nothing that could stand at a member."""
+    empty = Part((), ("rows", "budget"), [[], []])
+    with world_of([Part(("year",), ("amount",), [SALES]), empty], "always") as world:
+        assert world.query(measures=["rows"], levels=["year"]).rows == []
+        assert world.query(measures=["rows", "amount"], levels=["year"]).rows == [(2023, 0, 1), (2024, 0, 14)]
+
+
 def test_a_question_that_no_application_is_asked_for_has_its_one_row_of_nothing() -> None:
     """AA2: and no cells at all by levels."""
     with world_of([PLANNING], "never") as world:
@@ -103,7 +111,13 @@ MEMBERS: dict[str, list[Any]] = {
     "region": ["east", "west"],
 }  # fmt: skip
 KNOWN = [("product", "year", "month", "scenario"), ("product", "year"), ("region", "scenario"), ("product",), ()]
-HAD = [("rows", "amount"), ("rows", "budget", "words"), ("last_word", "words"), ("amount", "budget")]
+HAD = [
+    ("rows", "amount", "pnl", "mean_pnl"),
+    ("rows", "budget", "words", "middle"),
+    ("last_word", "words"),
+    ("middle", "budget", "pnl"),
+]
+ASKED = ["rows", "amount", "budget", "words", "last_word", "middle", "pnl", "mean_pnl"]
 
 
 @st.composite
@@ -116,6 +130,7 @@ def parts(draw: st.DrawFn) -> list[Part]:
             "amount": st.one_of(st.none(), st.integers(-5, 5)),
             "budget": st.one_of(st.none(), st.decimals(-9, 9, places=2)),
             "word": st.sampled_from(["a", "b", "c", None]),
+            "pnl": st.one_of(st.none(), st.lists(st.integers(-4, 4).map(float), min_size=2, max_size=2)),
         })  # fmt: skip
         nodes = draw(st.lists(st.lists(row, max_size=5), min_size=1, max_size=2))
         made.append(Part(levels, draw(st.sampled_from(HAD)), nodes))
@@ -126,7 +141,7 @@ def parts(draw: st.DrawFn) -> list[Part]:
 @given(
     parts(),
     st.sampled_from(["on-slicer", "always", "never"]),
-    st.lists(st.sampled_from(["rows", "amount", "budget", "words", "last_word"]), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from(ASKED), min_size=1, max_size=3, unique=True),
     st.lists(st.sampled_from([*MEMBERS]), max_size=3, unique=True),
     st.dictionaries(st.sampled_from([*MEMBERS]), st.lists(st.sampled_from(range(3)), min_size=1), max_size=2),
 )

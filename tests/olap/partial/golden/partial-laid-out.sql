@@ -8,7 +8,7 @@ WITH cells AS (
   FROM (
     SELECT a.k0 AS k0, a.k1 AS k1, a.p0_0 AS p0_0, a.p1_0 AS p1_0, 0 AS of FROM "#partial 0 0" AS a
     UNION ALL
-    SELECT a.k0 AS k0, h0.m1 AS k1, CAST(NULL AS BIGINT) AS p0_0, a.p1_0 AS p1_0, 0 AS of FROM "#partial 0 1" AS a CROSS JOIN (SELECT DISTINCT m1 FROM "#paths 1 Time.Calendar") AS h0
+    SELECT a.k0 AS k0, CAST(h0.m1 AS BIGINT) AS k1, CAST(NULL AS BIGINT) AS p0_0, a.p1_0 AS p1_0, 0 AS of FROM "#partial 0 1" AS a CROSS JOIN (SELECT DISTINCT m1 FROM "#paths 1 Time.Calendar") AS h0
     UNION ALL
     SELECT a.k0 AS k0, CAST(NULL AS BIGINT) AS k1, a.p0_0 AS p0_0, a.p1_0 AS p1_0, 2 AS of FROM "#partial 0 0" AS a
     UNION ALL

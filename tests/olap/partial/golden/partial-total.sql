@@ -2,6 +2,7 @@
 SELECT sum((flights."distance" * planes.seats)) AS p0_0
 FROM "flights"
 LEFT JOIN "planes" ON "flights"."tailnum" = "planes"."tailnum"
+HAVING count(*) > 0
 LIMIT 1001
 -- []
 
