@@ -10,9 +10,9 @@ import pytest
 from app_framework.testing import DistributionTestHelper
 
 MOMENT = datetime(2024, 6, 1, 12, tzinfo=timezone(timedelta(hours=5)))
-FIRST, SECOND = datetime(2024, 1, 1, tzinfo=UTC), MOMENT.astimezone(UTC)
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 COUNT = {"count": {"count": "*"}}
-MEMBERS = {
+MEMBERS: dict[str, tuple[list[object], list[object]]] = {
     "double": ([nan, 0.1], [inf, None]),
     "timestamptz": ([FIRST], [MOMENT, None]),
     "hugeint": ([2**100], [-(2**100), None]),

@@ -52,7 +52,7 @@ def test_a_default_member_is_the_first_of_all_nodes(distribution: DistributionTe
     )
     _node(distribution, "c", "app", [{"region": "T", "slice": 2, "amount": 8}])
     world = distribution.query_node("world", applications={"app": ["region"]})
-    asked = {"measures": ["app"], "where": {"region": ["S", "T"]}}
+    asked: dict[str, Any] = {"measures": ["app"], "where": {"region": ["S", "T"]}}
     assert world.query(**asked).value == 4
     distribution.kill("a")
     assert world.query(**asked).value == 4
