@@ -22,7 +22,6 @@ from app_framework.boot import (
     on_module,
 )
 from app_framework.boot.config.app_properties import AppProperties
-from app_framework.clock import Clock
 from app_framework.database.autoconfigure import explain_model
 from app_framework.database.errors import ModelError
 from app_framework.distribution.properties import DistributionProperties
@@ -196,7 +195,6 @@ class DistributionAutoConfiguration:
         node: ClusterNode | None,
         environment: Environment,
         context: ApplicationContext,
-        clock: Clock,
     ) -> AsyncIterator[Distribution]:
         """The data cubes and query cubes of the YAML and of user code."""
         from app_framework.distribution.checking import messenger_problems, problems_of
@@ -216,7 +214,6 @@ class DistributionAutoConfiguration:
                 messengers=messengers,
                 store=store,
                 limits=properties.limits.limits,
-                clock=clock,
             )
         finally:
             await store.close()

@@ -29,7 +29,6 @@ from app_framework.messaging.errors import MessengerError
 from app_framework.olap.member import member_json
 
 if TYPE_CHECKING:
-    from app_framework.clock import Clock
     from app_framework.cluster.store import ConsensusStore
     from app_framework.database import CommitListener, Database
     from app_framework.messaging import Messenger
@@ -55,7 +54,6 @@ class DataCube:
         concealed: what query cubes do not see.
         priority: of the data cubes that hold a member, that with the lowest number is asked for it.
         limits: the bounds.
-        clock: the time.
 
     Attributes:
         id: node and name.
@@ -80,7 +78,6 @@ class DataCube:
         concealed: Concealment | None = None,
         priority: int | None = None,
         limits: DistributionLimits | None = None,
-        clock: Clock | None = None,
     ) -> None:
         concealed = concealed or Concealment()
         self.cube = cube

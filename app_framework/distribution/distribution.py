@@ -28,7 +28,6 @@ from app_framework.errors import ServiceUnavailableError, near_matches
 from app_framework.olap.queryable import CubeSource, Queryable
 
 if TYPE_CHECKING:
-    from app_framework.clock import Clock
     from app_framework.cluster.store import ConsensusStore
     from app_framework.database import Database
     from app_framework.messaging.messengers import Messengers
@@ -52,7 +51,6 @@ class Distribution(CubeSource):
         messengers: of this node.
         store: where it stands who takes part and who must answer.
         limits: the bounds.
-        clock: the time.
 
     Attributes:
         data_cubes: by name, once the application is made; another model of a cube is another data cube.
@@ -68,7 +66,6 @@ class Distribution(CubeSource):
         messengers: Messengers,
         store: ConsensusStore,
         limits: DistributionLimits | None = None,
-        clock: Clock | None = None,
     ) -> None:
         self.node = node
         self.limits = limits or DistributionLimits()
@@ -77,7 +74,6 @@ class Distribution(CubeSource):
         self._query_cubes_declared = {each.name: each for each in query_cubes}
         self._messengers = messengers
         self._store = store
-        self._clock = clock
         self._database: Database | None = None
         self._data_cubes: dict[str, DataCube] = {}
         self._query_cubes = {each.name: self._query_cube(each) for each in query_cubes}
@@ -326,7 +322,6 @@ class Distribution(CubeSource):
             ),
             priority=declared.priority,
             limits=self.limits,
-            clock=self._clock,
         )
 
     def _query_cube(self, declared: QueryCubeDefinition) -> QueryCube:
@@ -341,7 +336,6 @@ class Distribution(CubeSource):
             replication=declared.replication,
             measures=declared.measures,
             limits=self.limits,
-            clock=self._clock,
         )
 
     def __repr__(self) -> str:

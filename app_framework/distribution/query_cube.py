@@ -19,7 +19,6 @@ from app_framework.distribution.subjects import Places
 from app_framework.errors import ServiceUnavailableError
 
 if TYPE_CHECKING:
-    from app_framework.clock import Clock
     from app_framework.cluster.store import ConsensusStore
     from app_framework.database.listening import CommitListener
     from app_framework.distribution.answering import Answering
@@ -81,7 +80,6 @@ class QueryCube:
         replication: at which members of a hierarchy that an application does not know its values repeat.
         measures: formulas over the measures of the applications, as a cube's YAML writes them.
         limits: the bounds.
-        clock: the time.
         inline: whether answers are merged in the thread of the loop, as tests in virtual time need it.
 
     Attributes:
@@ -101,7 +99,6 @@ class QueryCube:
         replication: Replication = "on-slicer",
         measures: Mapping[str, object] | None = None,
         limits: DistributionLimits | None = None,
-        clock: Clock | None = None,
         inline: bool = False,
     ) -> None:
         self.name = name

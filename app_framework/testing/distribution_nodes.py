@@ -222,7 +222,6 @@ class DataNode(DistributedNode[DataCube]):
             concealed=setting.concealed,
             priority=setting.priority,
             limits=self._helper.limits,
-            clock=self._helper.clock,
         )
 
     def __repr__(self) -> str:
@@ -308,7 +307,6 @@ class QueryNode(DistributedNode[QueryCube]):
             replication=setting.replication,
             measures=setting.measures,
             limits=self._helper.limits,
-            clock=self._helper.clock,
             inline=True,
         )
 

@@ -99,7 +99,7 @@ class PartialAnswerer:
         def read(view: DataView) -> tuple[int, tuple[pa.Table, ...]]:
             nonlocal tree, counted
             tree = self._model.joins.at(view.sources)
-            tables, known = [], dict(question.dictionaries)
+            tables = []
             for frame in frames:
                 plan = self._plan(frame, tree)
                 with self._facts(plan, view, question.branch) as facts:
@@ -107,7 +107,7 @@ class PartialAnswerer:
                     spans = self._spans(cursor, plan, frame, view.version) if bitmaps and of_rows else {}
                     counted |= bool(spans)
                     table = _table(cursor, write_frame(frame, facts, rows_max, spans), rows_max)
-                tables.append(self._numbered(table, frame, known))
+                tables.append(self._numbered(table, frame, question.dictionaries))
             return view.version, tuple(tables)
 
         try:
@@ -126,8 +126,8 @@ class PartialAnswerer:
             raise QueryError.of([QueryProblem(UNKNOWN_VERSION, "version", str(error))]) from error
         return PartialAnswer(version, tables, (time.perf_counter() - started) * 1000)
 
-    def _numbered(self, table: pa.Table, frame: BoundFrame, known: dict[str, int]) -> pa.Table:
-        """Return what was read with many texts as numbers; what is `known` of dictionaries grows."""
+    def _numbered(self, table: pa.Table, frame: BoundFrame, known: Mapping[str, int]) -> pa.Table:
+        """Return what was read with many texts as numbers."""
         for cell in frame.cells:
             if cell.measure.aggregation is COUNT_DISTINCT and cell.measure.arguments[0].type.family == "text":
                 place = table.column_names.index(column_name(cell.context, 0, cell.measure.name))

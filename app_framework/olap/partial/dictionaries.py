@@ -35,7 +35,7 @@ TOKEN, START, TEXTS = b"dictionary", b"start", b"texts"
 NUMBERED_FROM = 20_000
 """From how many texts of a column on they are sent as numbers."""
 
-TEXTS_MAX = 5_000_000
+TEXTS_MAX = 2_000_000
 """Of so many different texts, and more, none is numbered."""
 
 KEPT_BYTES_MAX = 256 * 1024 * 1024
@@ -79,14 +79,16 @@ class OwnDictionaries:
         self._own: dict[str, _OwnDictionary] = {}
         self._lock = threading.Lock()
 
-    def numbered(self, of: str, column: pa.Array, field_: pa.Field, known: dict[str, int]) -> tuple[pa.Array, pa.Field]:
+    def numbered(
+        self, of: str, column: pa.Array, field_: pa.Field, known: Mapping[str, int]
+    ) -> tuple[pa.Array, pa.Field]:
         """Return a column of lists of texts by their numbers, as lists or bitmaps; the same where that is no gain.
 
         Args:
             of: what is aggregated, as SQL.
             column: the texts of each group.
             field_: of the column.
-            known: how much of each dictionary is known where the column goes; now it is all of it.
+            known: how much of each dictionary is known where the column goes.
         """
         texts = column.flatten()
         if len(texts) < self._numbered_from:
@@ -97,7 +99,6 @@ class OwnDictionaries:
         if numbers is None:
             return column, field_
         start = min(known.get(own.token, 0), len(all_texts))
-        known[own.token] = len(all_texts)
         metadata = {TOKEN: own.token.encode(), START: str(start).encode(), TEXTS: _written(all_texts[start:])}
         lists = Lists(numbers, integers(pc.list_value_length(column).fill_null(0)))
         size = len(all_texts) // 8 + 1
@@ -117,9 +118,14 @@ class _Known:
 
 
 class KnownDictionaries:
-    """What is known of the dictionaries of all nodes where their columns are merged; one for many questions."""
+    """What is known of the dictionaries of all nodes where their columns are merged; one for many questions.
 
-    def __init__(self) -> None:
+    Args:
+        bytes_max: how much is kept; what is not comes again with every answer.
+    """
+
+    def __init__(self, bytes_max: int = KEPT_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
         self._known: dict[str, _Known] = {}
         self._numbers: dict[tuple[tuple[str, int], ...], list[Numbers]] = {}
         self._lock = threading.Lock()
@@ -156,7 +162,8 @@ class KnownDictionaries:
             if start > (len(known.texts) if known else 0):
                 raise PartialAnswerError("its texts are numbered by a dictionary that is not known")
             if known is None:
-                self._make_room()
+                if not self._has_room():
+                    return more  # what is not kept comes with every answer
                 known = self._known[token] = _Known(pa.array([], pa.string()))
             known.used_s = time.monotonic()
             new = more[max(0, len(known.texts) - start) :]
@@ -164,11 +171,16 @@ class KnownDictionaries:
                 known.texts = pa.concat_arrays([known.texts, new])
             return known.texts
 
-    def _make_room(self) -> None:
-        """Forget dictionaries that no question can have been told of any more, where they take too much."""
-        if sum(int(known.texts.nbytes) for known in self._known.values()) > KEPT_BYTES_MAX:
-            oldest_s = time.monotonic() - UNUSED_S
-            self._known = {token: known for token, known in self._known.items() if known.used_s > oldest_s}
+    def _has_room(self) -> bool:
+        """Return whether another dictionary may be kept; those that no open question was told of make room for it."""
+        if self._kept_bytes() < self._bytes_max:
+            return True
+        oldest_s = time.monotonic() - UNUSED_S
+        self._known = {token: known for token, known in self._known.items() if known.used_s > oldest_s}
+        return self._kept_bytes() < self._bytes_max
+
+    def _kept_bytes(self) -> int:
+        return sum(int(known.texts.nbytes) for known in self._known.values())
 
     def _renumbered(self, texts: Mapping[str, pa.Array], plain: Sequence[pa.Array]) -> list[Numbers]:
         """Return the common numbers of the texts of dictionaries, and of plain texts; the former are remembered."""

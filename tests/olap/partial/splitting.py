@@ -71,7 +71,7 @@ class SplitCube:
         return asyncio.run(self._query(query))
 
     async def _query(self, query: CubeQuery) -> CellSet:
-        """Merge in both ways where there are two, by Arrow and by a statement."""
+        """Merge in all ways that there are: by Arrow where that can, by a statement, and to Arrow."""
         asked = split(resolve_defaults(plan_query(self.whole.model, query), self._first))
         sent = PartialQuestion(asked.asked, dictionaries=self.dictionaries.lengths()).to_bytes()
         answers = []
@@ -83,6 +83,7 @@ class SplitCube:
         part = ApplicationPart("app", everything, frozenset(self.whole.model.measures), tables)
         quick, slow = [await merger.cells(asked, [part], query) for merger in self.mergers]
         assert quick == slow
+        assert await self.mergers[0].cells_arrow(asked, [part], query) == await self.whole.query_arrow(query)
         assert [list(map(type, row)) for row in quick.rows] == [list(map(type, row)) for row in slow.rows]
         return slow
 

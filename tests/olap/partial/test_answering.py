@@ -22,6 +22,7 @@ from app_framework.olap import (
     UnknownMeasureError,
     UnknownVersionError,
 )
+from app_framework.olap.bitmaps import DistinctBitmaps
 from app_framework.olap.filter import In
 from app_framework.olap.partial import (
     PartialAnswer,
@@ -43,6 +44,7 @@ SALES = CubeDefinition.of(
         "mean": {"avg": "amount"},
         "squares": {"sum": "amount * amount * amount * amount * amount * amount * amount * amount"},
         "twice": {"formula": "2 * sold"},
+        "amounts": {"count_distinct": "amount"},
     },
 )
 
@@ -123,6 +125,19 @@ def test_a_part_that_cannot_be_computed_names_its_measure(answerer: PartialAnswe
     database.commit([Insert("sales", [{"amount": 10_000}])])
     with pytest.raises(MeasureOverflowError, match="measure 'squares' cannot be computed"):
         ask(answerer, PartialFrame(cells=(PartialCell("sold"), PartialCell("squares"))))
+
+
+def test_bitmaps_that_a_commit_has_made_too_narrow_are_not_sent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AA1: the engine refuses a value outside of the range, and the values are sent in their place."""
+    answerer = PartialAnswerer(Cube.of(SALES, database).model, database, bitmaps_from=0)
+    frame = PartialFrame(cells=(PartialCell("amounts"),))
+    [bitmaps] = ask(answerer, frame).tables
+    assert bitmaps.column(0).to_pylist() == [b"\x60"]
+    monkeypatch.setattr(DistinctBitmaps, "spans", lambda *_: {"amounts": (2**40, 2**40)})
+    [values] = ask(answerer, frame).tables
+    assert sorted(values.column(0).to_pylist()[0]) == [1, 2]
 
 
 def test_a_question_ends_with_its_time(answerer: PartialAnswerer, database: Database) -> None:

@@ -139,6 +139,17 @@ def came_along(field: pa.Field) -> list[str]:
         return [str(text) for text in reader.read_all().column(0).to_pylist()]
 
 
+def test_a_dictionary_that_there_is_no_room_for_comes_with_every_answer() -> None:
+    """A13: what is kept is bounded, and no answer depends on it."""
+    known = KnownDictionaries(bytes_max=1)
+    for word in ("a", "b", "c"):
+        column, field = as_lists([[word, "x"]], pa.string())
+        numbered, told = OwnDictionaries(0).numbered("word", column.combine_chunks(), field, known.lengths())
+        for _ in ("in one context", "and in another"):
+            assert counted([(pa.chunked_array([numbered]), told)], known) == 2
+    assert len(known.lengths()) == 1
+
+
 def test_numbers_that_their_dictionary_does_not_have_are_refused() -> None:
     """A4: also where the dictionary is one that is not known here."""
     node, known = OwnDictionaries(0), KnownDictionaries()
