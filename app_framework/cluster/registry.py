@@ -365,6 +365,9 @@ def place_of(url: str) -> str:
 
 
 def eligible(members: Iterable[Member]) -> Iterator[Member]:
-    """Return the members that may lead, the best first: voters with data, in the order of their tags."""
-    voters = (each for each in members if each.votes and each.wants == "voter" and not each.stopped)
-    yield from sorted(voters, key=lambda each: (len(each.tag), each.tag))
+    """Return the members that may lead, the best first: voters with data, in the order of their tags.
+
+    Those that were told to stop come last: where nobody else is left, one of them that is back lets the others join.
+    """
+    voters = (each for each in members if each.votes and each.wants == "voter")
+    yield from sorted(voters, key=lambda each: (each.stopped, len(each.tag), each.tag))

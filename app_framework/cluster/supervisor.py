@@ -107,7 +107,8 @@ def _changes(
     rules: SupervisorRules,
 ) -> tuple[dict[str, Any], list[str]]:
     if member.id == registry.lease.node:
-        return ({}, []) if member.status == "ACTIVE" else ({"status": "ACTIVE", "stopped": False}, ["it leads"])
+        # One that was told to stop is about to; when it is back it joins like any other.
+        return ({}, []) if member.status == "ACTIVE" or member.stopped else ({"status": "ACTIVE"}, ["it leads"])
     heard_s = max(report.heard_s if report else watching_since_s, watching_since_s)
     silent_s = now_s - heard_s
     if report is not None and report.stopping and member.status == "ACTIVE":

@@ -61,11 +61,15 @@ class Acknowledgements:
     def __init__(self) -> None:
         self.refusals: dict[str, str] = {}
         self._known: dict[str, int] = {}
+        self._not_masked: dict[str, str] = {}
         self._news = asyncio.Event()
 
-    def note(self, query_cube: str, version: int) -> None:
-        """Take note that a query cube routes by masks of a version, and has for some time."""
+    def note(self, query_cube: str, version: int, not_masked: str | None = None) -> None:
+        """Take note that a query cube routes by masks of a version, and has for some time; or why not by all."""
         self.refusals.pop(query_cube, None)
+        self._not_masked.pop(query_cube, None)
+        if not_masked is not None:
+            self._not_masked[query_cube] = not_masked
         self._known[query_cube] = max(version, self._known.get(query_cube, 0))
         self._news.set()
 
@@ -77,6 +81,7 @@ class Acknowledgements:
         """Forget what was said: whoever is there says it again."""
         self.refusals.clear()
         self._known.clear()
+        self._not_masked.clear()
 
     async def gathered(self, expected: Iterable[str], version: int, timeout_s: float) -> MaskReport:
         """Wait until everybody knows, or for some time, and return who does."""
@@ -88,9 +93,10 @@ class Acknowledgements:
                     await self._news.wait()
         except TimeoutError:
             pass
-        late = self._unknown(wanted, version)
         text = f"it did not say within {timeout_s:g} s that it knows"
-        return MaskReport(version, tuple(each for each in wanted if each not in late), dict.fromkeys(late, text))
+        failures = {each: self._not_masked[each] for each in wanted if each in self._not_masked}
+        failures |= dict.fromkeys(self._unknown(wanted, version), text)
+        return MaskReport(version, tuple(each for each in wanted if each not in failures), failures)
 
     def _unknown(self, wanted: Iterable[str], version: int) -> list[str]:
         return [each for each in wanted if self._known.get(each, 0) < version]

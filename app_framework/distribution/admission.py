@@ -201,6 +201,7 @@ class Admission:
             contribution.version,
             members,
             labels,
+            tuple(sorted({*contribution.outline.measure, *contribution.outline.levels})),
         )
 
     def _is_news(self, record: StandingRecord) -> bool:

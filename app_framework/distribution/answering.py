@@ -17,7 +17,15 @@ from app_framework.database.branches import MASTER
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError, VersionMovedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gathered, Gatherer, UnevenVersionsError, labels_of, left_s, missing_in
+from app_framework.distribution.gathering import (
+    Gathered,
+    Gatherer,
+    UnevenVersionsError,
+    labels_of,
+    left_s,
+    missing_in,
+    unheard_of,
+)
 from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
@@ -119,8 +127,9 @@ class Answering:
 
     def _versions_of(self, view: View, query: CubeQuery) -> dict[str, int]:
         resolved = resolve_defaults(self._plan(view, query), lambda level: view.topology.first(level.full_name))
-        plans = self._gatherer.plans(view, split(resolved), query, {})
-        lacking = [each for plan in plans for each in plan.lacking]
+        asked_for = split(resolved)
+        plans = self._gatherer.plans(view, asked_for, query, {})
+        lacking = [*(each for plan in plans for each in plan.lacking), *unheard_of(view, asked_for, plans)]
         if lacking and query.unavailable == "fail":
             raise DataNodeUnavailableError([missing_in(view, each) for each in lacking])
         pinned = query.version if isinstance(query.version, Mapping) else {}

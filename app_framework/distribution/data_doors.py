@@ -141,7 +141,7 @@ class DataDoors:
         if refused is not None:
             self._acknowledged.refuse(query_cube, refused)
         else:
-            self._acknowledged.note(query_cube, read.number("masks_version"))
+            self._acknowledged.note(query_cube, read.number("masks_version"), read.optional("not_masked"))
         return b""
 
     def _check_incarnation(self, call: Call) -> None:

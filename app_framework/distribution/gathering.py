@@ -152,7 +152,7 @@ class Gatherer:
         _check_even(view, plans, query)
         self._turn += 1
         gathering = _Gathering(self._roster, self._asker, self.dictionaries, view, query, deadline_s)
-        return await gathering.run(plans, _hierarchies(split))
+        return await gathering.run(plans, unheard_of(view, split, plans), _hierarchies(split))
 
     def plans(
         self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, Mapping[str, Members]]
@@ -238,10 +238,11 @@ class _Gathering:
         self._lacking: dict[str, Lacking] = {}
         self._refused: Exception | None = None
 
-    async def run(self, plans: Sequence[Plan], hierarchies: Set[str]) -> Gathered:
+    async def run(self, plans: Sequence[Plan], unheard: Sequence[Lacking], hierarchies: Set[str]) -> Gathered:
         """Ask all that are planned; return what came, and the members of hierarchies that values may repeat along."""
         for plan in plans:
             self._lack(plan.lacking, "nothing is heard of it")
+        self._lack(unheard, "it has not been heard of yet")
         self._check_missing()
         try:
             for plan in plans:
@@ -357,6 +358,14 @@ def _hierarchies(split: Split) -> frozenset[str]:
     levels = [key.level for frame in split.frames for key in frame.keys]
     levels += [level for condition in split.plan.conditions for level in levels_of(condition)]
     return frozenset(f"{level.dimension}.{level.hierarchy}" for level in levels)
+
+
+def unheard_of(view: View, split: Split, plans: Sequence[Plan]) -> list[Lacking]:
+    """Return the data cubes nothing came of that a question needs beside those that its plans route to."""
+    measures = {cell.measure for frame in split.asked for cell in frame.cells}
+    asked = [view.topology.outlines[plan.application] for plan in plans if any(plan.frames)]
+    repeated = {name for outline in asked for name in _hierarchies(split) - outline.hierarchy.keys()}
+    return view.unheard_with(measures, repeated)
 
 
 def missing_in(view: View, lacking: Lacking) -> dict[str, object]:

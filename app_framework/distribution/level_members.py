@@ -58,7 +58,7 @@ class MemberFinder:
         except QueryError as error:
             _check_heard([each for each in view.unheard if each.application not in known])
             raise QueryError.of([*error.problems, *stale]) from None
-        _check_heard([each for each in view.unheard if each.application not in known or _knows(view, each, name)])
+        _check_heard([each for each in view.unheard if view.may_know(each, name)])
         if stale:
             raise QueryError.of(stale)
         if branch == MASTER:
@@ -66,7 +66,12 @@ class MemberFinder:
         return await self._found(view, name, prefix, limit, branch, {})
 
     async def first(self, view: View, level: str, query: CubeQuery) -> object:
-        """Return the first member of a level by its full name, where a question looks; None where there is none."""
+        """Return the first member of a level by its full name, where a question looks; None where there is none.
+
+        Raises:
+            DataNodeUnavailableError: a data cube that was not heard of may have an earlier one.
+        """
+        _check_heard([each for each in view.unheard if view.may_know(each, level)])
         pinned = query.version if isinstance(query.version, Mapping) else {}
         if query.branch == MASTER and not pinned:
             return view.topology.first(level)
@@ -110,11 +115,6 @@ class MemberFinder:
 
     def __repr__(self) -> str:
         return f"<MemberFinder of {self._roster}>"
-
-
-def _knows(view: View, record: StandingRecord, level: str) -> bool:
-    """Return whether a data cube that was not heard of has a level, as the others of its application do."""
-    return level in view.topology.applications[record.application].outline.levels
 
 
 def _check_heard(missing: Sequence[StandingRecord]) -> None:

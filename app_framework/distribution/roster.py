@@ -415,7 +415,12 @@ class Roster:
         """Say that masks are known once every question that did not know them has ended."""
         serial = self.view.serial
         await self._until(lambda: min(self._reading, default=serial) >= serial, None)
-        await self._discoverer.tell(published.contribution.id, {"masks_version": published.masks_version})
+        contribution = published.contribution
+        told: dict[str, object] = {"masks_version": published.masks_version}
+        application = self.view.topology.applications.get(contribution.application)
+        if application and (undivided := sorted(contribution.masks.keys() - set(application.levels))):
+            told["not_masked"] = f"its data cubes are not divided by {', '.join(map(repr, undivided))}"
+        await self._discoverer.tell(contribution.id, told)
 
     async def _tell_refusal(self, contribution: Contribution, reason: str) -> None:
         await self._discoverer.tell(contribution.id, {"refused": reason})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app_framework.cluster.store import ConsensusStore, Entry
 
 MEMBERS_BYTES_MAX = 64 << 10
-"""What the distributing members of one data cube may take in its record, compressed."""
+"""What the distributing members of one data cube may take in its record, compressed; and its names likewise."""
 ATTEMPTS_MAX = 50
 Turn = Literal["joined", "stopped", "left"]
 MemberLists = Mapping[str, tuple[object, ...]]
@@ -86,6 +86,7 @@ class StandingRecord:
         version: of its data.
         members: what it held of each distributing level, by full name; None where there were too many to write down.
         labels: what the query cube calls these levels.
+        knows: the names of its measures and the full names of its levels; None where they are too many as well.
     """
 
     node: str
@@ -96,26 +97,34 @@ class StandingRecord:
     version: int
     members: MemberLists | None
     labels: Mapping[str, str] = field(default_factory=dict)
+    knows: tuple[str, ...] | None = None
 
     @property
     def id(self) -> str:
         """Node and name."""
         return f"{self.node}/{self.cube}"
 
+    def may_know(self, name: str) -> bool:
+        """Return whether it may have a measure, or a level by its full name."""
+        return self.knows is None or name in self.knows
+
+    def may_have(self, hierarchy: str) -> bool:
+        """Return whether it may have a hierarchy by its full name."""
+        return self.knows is None or any(name.startswith(f"{hierarchy}.") for name in self.knows)
+
     def to_bytes(self) -> bytes:
         """Return the record as it is stored, without its members where they are too many."""
-        packed = None
-        if self.members is not None:
-            listed = {name: list(members) for name, members in self.members.items()}
-            packed = b64encode(zlib.compress(_json(listed), 6)).decode()
-            packed = packed if len(packed) <= MEMBERS_BYTES_MAX else None
-        return _json({**_facts(self), "members": packed, "labels": dict(self.labels)})
+        members = None if self.members is None else {name: list(each) for name, each in self.members.items()}
+        knows = None if self.knows is None else {"names": list(self.knows)}
+        return _json(
+            {**_facts(self), "members": _packed(members), "labels": dict(self.labels), "knows": _packed(knows)}
+        )
 
     @staticmethod
     def parse(data: bytes) -> StandingRecord:
         """Return the record that was stored."""
         read = _reader(data, "a record of who has to answer")
-        packed, labels = read.optional("members"), read.inner("labels")
+        packed, labels, knows = read.optional("members"), read.inner("labels"), read.optional("knows")
         return StandingRecord(
             read.text("node"),
             read.text("cube"),
@@ -125,6 +134,7 @@ class StandingRecord:
             read.number("version"),
             None if packed is None else member_lists(_reader(_unpacked(packed), "the members of a data cube")),
             {name: labels.text(name) for name in labels.document},
+            None if knows is None else _reader(_unpacked(knows), "what a data cube knows").texts("names"),
         )
 
 
@@ -260,11 +270,16 @@ def _json(document: object) -> bytes:
     return json.dumps(document, separators=(",", ":"), default=member_text).encode()
 
 
+def _packed(document: Mapping[str, object] | None) -> str | None:
+    packed = None if document is None else b64encode(zlib.compress(_json(document), 6)).decode()
+    return packed if packed is not None and len(packed) <= MEMBERS_BYTES_MAX else None
+
+
 def _unpacked(text: str) -> bytes:
     try:
         return zlib.decompress(b64decode(text))
     except (ValueError, zlib.error) as error:
-        raise InvalidContributionError(f"the members of a data cube cannot be read: {error}") from error
+        raise InvalidContributionError(f"what is written of a data cube cannot be read: {error}") from error
 
 
 def _reader(data: bytes, what: str) -> Reader:

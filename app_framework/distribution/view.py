@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app_framework.database.branches import MASTER
 from app_framework.database.datatype import DataType
-from app_framework.distribution.routing import DistributingLevel, Holder, Members, RoutingTable
+from app_framework.distribution.routing import DistributingLevel, Holder, Lacking, Members, RoutingTable
 from app_framework.olap.member import MemberError, parse_member
 
 if TYPE_CHECKING:
@@ -92,6 +92,29 @@ class View:
         """Those that have to answer and of which nothing came since this query cube began."""
         return tuple(record for record in self.standing.values() if record.id not in self.published)
 
+    def may_know(self, record: StandingRecord, name: str) -> bool:
+        """Return whether one of the unheard may have a measure, or a level by its full name."""
+        application = self.topology.applications.get(record.application)
+        if application is None:
+            return record.may_know(name)
+        return name in application.outline.measure or name in application.outline.levels
+
+    def unheard_with(self, measures: Set[str], hierarchies: Set[str]) -> list[Lacking]:
+        """Return the unheard without which a question is not whole, as far as no application routes to them.
+
+        Args:
+            measures: that are asked for; where none is, rows of all applications are.
+            hierarchies: along which values of applications repeat that do not have them.
+        """
+        found = []
+        for record in self.unheard:
+            application = self.topology.applications.get(record.application)
+            known = None if application is None else application.outline.hierarchy
+            asked = known is None and (not measures or any(map(record.may_know, measures)))
+            if asked or any(record.may_have(each) if known is None else each in known for each in hierarchies):
+                found.append(Lacking(record.id, record.node, _labelled(record)))
+        return found
+
     @cached_property
     def _tables(self) -> dict[tuple[str, str], RoutingTable]:
         return {}
@@ -122,8 +145,12 @@ def missing_of(node: str, members: Mapping[str, Sequence[object] | Members]) -> 
 
 def missing_record(record: StandingRecord) -> dict[str, object]:
     """Return the same of one of which only the record is known."""
+    return missing_of(record.node, _labelled(record))
+
+
+def _labelled(record: StandingRecord) -> dict[str, Members]:
     members = record.members or {}
-    return missing_of(record.node, {record.labels.get(level, level): each for level, each in members.items()})
+    return {record.labels.get(level, level): frozenset(each) for level, each in members.items()}
 
 
 def _unheard(record: StandingRecord, levels: Sequence[DistributingLevel], outline: Outline | None) -> Holder:

@@ -93,9 +93,10 @@ def _float(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         return None
+    return math.nan if math.isnan(number) else number  # one object: two of them are not equal in a set
 
 
 def _text(value: object) -> str | None:

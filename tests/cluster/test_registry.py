@@ -94,16 +94,17 @@ def test_a_new_leader_has_a_later_term_and_is_the_only_one() -> None:
     assert [each.role for each in registry.documents()] == ["FOLLOWER", "LEADER"]
 
 
-def test_watchers_witnesses_and_stopped_nodes_do_not_lead() -> None:
-    """Only voters with data do, in the order of their tags."""
+def test_watchers_and_witnesses_do_not_lead_and_stopped_nodes_are_the_last() -> None:
+    """Only voters with data do, in the order of their tags; stopped ones that are back as well."""
     members = [
         Member("a", "1", "", "", votes=True, tag="C"),
         Member("b", "2", "", "", votes=True, tag="A"),
         Member("c", "3", "", "", votes=False, tag="B"),
         Member("d", "4", "", "", wants="witness", votes=True, tag="D"),
-        Member("e", "5", "", "", votes=True, tag="E", stopped=True),
+        Member("e", "5", "", "", votes=True, tag="0", stopped=True),
+        Member("f", "6", "", "", votes=True, tag="E"),
     ]
-    assert [each.id for each in eligible(members)] == ["b", "a"]
+    assert [each.id for each in eligible(members)] == ["b", "a", "f", "e"]
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"format":1}', b'{"format":1,"nodes":[]}', b"\xff"])

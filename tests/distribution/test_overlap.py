@@ -150,3 +150,15 @@ def test_what_nobody_else_holds_is_hidden(distribution: DistributionTestHelper, 
     assert (answer.table, answer.partial) == ({"Bari": 7, "Turku": 5}, False)
     a.unmask("region", ["Oslo"])
     assert world.query(["revenue.sum"], where={"region": "Oslo"}).value == 3
+
+
+def test_a_mask_that_hides_nothing_says_so(distribution: DistributionTestHelper) -> None:
+    """AA9: rows are found by members of distributing levels only; of another level they would go on being counted."""
+    rows = [{"region": "Oslo", "item": "tea", "revenue": 3}]
+    a = distribution.data_node("a", {"sales": rows})
+    world = distribution.query_node("world", REGIONS)
+    report = a.mask("item", ["tea"])
+    assert (report.complete, report.acknowledged) == (False, ())
+    assert report.failures == {"world@world": "its data cubes are not divided by 'item.item.item'"}
+    assert world.query(["revenue.sum"]).value == 3
+    assert a.unmask("item", ["tea"]).complete

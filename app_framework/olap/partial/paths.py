@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from math import isnan, nan
 from uuid import UUID
 
 import pyarrow as pa
@@ -228,6 +229,8 @@ def _values(column: pa.ChunkedArray | pa.Array, level: PathLevel) -> tuple[objec
         return tuple(None if value is None else UUID(value) for value in values)
     if level.type.family == "zoned":
         return tuple(None if value is None else value.astimezone(UTC) for value in values)
+    if level.type.family == "float":
+        return tuple(nan if value is not None and isnan(value) else value for value in values)
     return tuple(values)
 
 
