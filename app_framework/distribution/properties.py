@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import WithJsonSchema
 
-from app_framework.boot import ConfigProperties, Duration, Field
+from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 from app_framework.distribution.limits import DistributionLimits
 from app_framework.olap.properties import measure_schema
 
@@ -79,6 +79,9 @@ class DistributionLimitsProperties(ConfigProperties):
     rows: int = Field(
         default=_LIMITS.rows_max, ge=1, description="Rows of an answer, and of what one data cube sends for it."
     )
+    part_size: DataSize = Field(
+        default=_LIMITS.bytes_max, ge=1, description="What one data cube sends at once, an answer or its members."
+    )
     heartbeat: Duration = Field(default="500ms", description="Time between two signs of life of a data cube.")
     suspect: Duration = Field(default="2s", description="Time without one after which a data cube is not asked.")
     discovery_timeout: Duration = Field(default="60s", description="Time to fetch what a data cube holds.")
@@ -102,6 +105,7 @@ class DistributionLimitsProperties(ConfigProperties):
         return DistributionLimits(
             members_max=self.members,
             rows_max=self.rows,
+            bytes_max=self.part_size,
             heartbeat_s=self.heartbeat.total_seconds(),
             suspect_s=self.suspect.total_seconds(),
             discovery_timeout_s=self.discovery_timeout.total_seconds(),

@@ -181,3 +181,15 @@ def test_another_application_is_a_leave_of_the_one_before(distribution: Distribu
     distribution.restart(a)
     assert world.query(["count"]).value == 1
     assert sorted(world.nodes) == ["b"]
+
+
+def test_what_is_too_large_to_travel_is_refused_before_it_has() -> None:
+    """AA6: by the one who asked, whatever the data node sends."""
+    with DistributionTestHelper(limits=DistributionLimits(bytes_max=300_000)) as distribution:
+        rows = [{"region": "Oslo", "revenue": number} for number in range(40_000)]
+        distribution.data_node("a", {"sales": rows}, measures={"middle": {"median": "revenue"}})
+        world = distribution.query_node("world", REGIONS)
+        assert world.query(["count"]).value == 40_000
+        error = world.error(["middle"])
+        assert isinstance(error, PartTooLargeError)
+        assert "300,000 bytes" in str(error)
