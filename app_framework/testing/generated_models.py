@@ -102,7 +102,7 @@ ARRAYS: Mapping[str, Mapping[str, object]] = {
     "array_length": {},
     "array_element": {"position": 1},
     "array_quantile": {"q": 0.5},
-    "array_scale": {"by": 2},
+    "array_scale": {"by": "rows"},
 }
 
 EXACT = ("rows", "words", "big_sum", "price_sum", "area", "shops", "cities", "big_min", "long_price", "small_squares")
