@@ -317,10 +317,13 @@ class QueryCube:
 
         places = Places(self.cluster)
         topology = Topology.of(self.name, self.applications, data_overlap=self.data_overlap)
+        # The first world brings the engine with it, and nothing else of this node is to wait for that.
+        world = self._world(topology) if self._inline else await asyncio.to_thread(self._world, topology)
         roster = Roster(
             self.name,
             self.node,
             topology,
+            world,
             places=places,
             messenger=self.messenger,
             store=self._store,

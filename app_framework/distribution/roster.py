@@ -66,6 +66,7 @@ class Roster:
         query_cube: its name.
         node: the name of this node.
         topology: that of the query cube before the first data cube.
+        world: the one of that topology; it is closed with the roster.
         places: of the cluster.
         messenger: reaches data cubes.
         store: where it stands who has to answer.
@@ -85,6 +86,7 @@ class Roster:
         query_cube: str,
         node: str,
         topology: Topology,
+        world: World,
         *,
         places: Places,
         messenger: Messenger,
@@ -101,7 +103,7 @@ class Roster:
         self._messenger = messenger
         self._store = store
         self._limits = limits
-        self.view = View(0, topology, make_world(topology))
+        self.view = View(0, topology, world)
         self._discoverer = Discoverer(f"{query_cube}@{node}", places, messenger, limits)
         self._standing = StandingWatch(store, places, query_cube, topology.gate.applications, self._stands)
         self._admission = Admission(
