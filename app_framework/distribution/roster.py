@@ -38,7 +38,7 @@ from app_framework.distribution.standing import CubeRecord, StandingRecord
 from app_framework.distribution.standing_watch import StandingWatch
 from app_framework.distribution.subjects import Places
 from app_framework.distribution.topology import Topology
-from app_framework.distribution.view import View
+from app_framework.distribution.view import NOT_HEARD_OF_YET, View
 from app_framework.errors import FrameworkError, UserError
 from app_framework.messaging.errors import MessengerError
 
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 TICKS_EACH = 4
 """So many times within the time of suspicion it is looked who fell silent."""
+
+SILENT = "nothing is heard of it"
 
 MakeWorld = Callable[[Topology], "World"]
 
@@ -187,6 +189,13 @@ class Roster:
             lost.cancel()
             if not self._lost[data_cube]:
                 del self._lost[data_cube], self.loads[data_cube]
+
+    def why_not(self, data_cube: str) -> str:
+        """Return why a data cube cannot be asked now."""
+        peer = self.peers.get(data_cube)
+        if peer is not None and peer.refused:
+            return "as it is now it is not let in; the health of the query cube tells why"
+        return SILENT if data_cube in self.view.published else NOT_HEARD_OF_YET
 
     def unreachable(self, data_cube: str) -> None:
         """Take note that a question did not reach a data cube."""
