@@ -118,6 +118,7 @@ class Roster:
         )
         self._reading: dict[int, int] = {}
         self._worlds: list[tuple[int, World]] = []
+        self._warned: frozenset[str] = frozenset()
         self._lost: dict[str, set[asyncio.Future[None]]] = {}
         self._turned = asyncio.Event()
         self._discovering = asyncio.Semaphore(limits.discovery_concurrency)
@@ -385,7 +386,17 @@ class Roster:
         if self.view.world is not before.world:
             self._worlds.append((before.serial, before.world))
             self._close_worlds()
+            self._warn()
         self._turn()
+
+    def _warn(self) -> None:
+        """Log what is wrong with the query cube's own measures; while an application is awaited it may come right."""
+        topology = self.view.topology
+        if topology.applications.keys() == topology.gate.applications.keys():
+            problems = frozenset(map(str, self.view.world.problems))
+            for problem in sorted(problems - self._warned):
+                _logger.warning("query cube %r is without a measure of its own: %s", self._query_cube, problem)
+            self._warned = problems
 
     def _close_worlds(self) -> None:
         """Let go of the worlds that no question sees any more."""
