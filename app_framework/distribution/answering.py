@@ -29,7 +29,7 @@ from app_framework.distribution.gathering import (
 from app_framework.distribution.level_members import MemberFinder
 from app_framework.distribution.routing import Members
 from app_framework.distribution.row_gathering import RowGatherer
-from app_framework.distribution.view import View, missing_of, missing_record
+from app_framework.distribution.view import View, check_heard, missing_of, missing_record
 from app_framework.errors import near_matches
 from app_framework.olap.errors import (
     INVALID_QUERY,
@@ -131,7 +131,8 @@ class Answering:
         plans = self._gatherer.plans(view, asked_for, query, {})
         lacking = [*(each for plan in plans for each in plan.lacking), *unheard_of(view, asked_for, plans)]
         if lacking and query.unavailable == "fail":
-            raise DataNodeUnavailableError([missing_in(view, each) for each in lacking])
+            missing = [missing_in(view, each) for each in lacking]
+            raise DataNodeUnavailableError(missing, self._roster.why_not(lacking[0].id))
         pinned = query.version if isinstance(query.version, Mapping) else {}
         asked = sorted({share.asked.id for plan in plans for share in plan.shares})
         found = {view.published[id_].contribution.id.node: view.version_of(id_, query.branch) for id_ in asked}
@@ -329,8 +330,8 @@ class Answering:
         """Refuse to call a name unknown that a data cube may know which has not been heard of."""
         names = {UNKNOWN_MEASURE, UNKNOWN_LEVEL}
         unheard = [each for each in view.unheard if each.application not in view.topology.applications]
-        if unheard and any(problem.code in names for problem in error.problems):
-            raise DataNodeUnavailableError(list(map(missing_record, unheard)), "it has not been heard of yet")
+        if any(problem.code in names for problem in error.problems):
+            check_heard(unheard)
 
     def _state_problems(self, view: View, query: CubeQuery) -> list[QueryProblem]:
         problems = self._branch_problems(view, query.branch)
@@ -338,6 +339,7 @@ class Answering:
             problems.append(_no_number("version"))
         elif query.version is not None:
             nodes = sorted({each.contribution.id.node for each in view.published.values()})
+            check_heard(each for each in view.unheard if each.node in query.version)
             for node in query.version.keys() - set(nodes):
                 text = f"there is no data of a node {node!r}; there is: {', '.join(nodes) or 'none'}."
                 problems.append(QueryProblem(UNKNOWN_VERSION, f"version.{node}", text, near_matches(node, nodes)))
@@ -346,6 +348,7 @@ class Answering:
     def _branch_problems(self, view: View, branch: str) -> list[QueryProblem]:
         if branch == MASTER or branch in view.topology.branches:
             return []
+        check_heard(view.unheard)
         near = near_matches(branch, [MASTER, *view.topology.branches]) or (MASTER,)
         return [QueryProblem(UNKNOWN_BRANCH, "branch", f"there is no branch {branch!r}.", near)]
 

@@ -137,7 +137,7 @@ class DataNodeUnavailableError(ServiceUnavailableError):
 def _told(missing: Mapping[str, object]) -> str:
     members = missing["members"]
     assert isinstance(members, Mapping)
-    held = [f"{level} {_listed(values)}" for level, values in members.items()]
+    held = [f"{level} {_listed(values)}" for level, values in members.items() if values]
     return f"node {missing['node']!r}" + (f" for {' and '.join(held)}" if held else "")
 
 

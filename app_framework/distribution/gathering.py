@@ -11,7 +11,7 @@ from app_framework.database.branches import MASTER
 from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.routing import Asked, Lacking, Members, Routes, RoutingTable
+from app_framework.distribution.routing import Asked, HeldThen, Lacking, Members, Routes, RoutingTable
 from app_framework.distribution.view import View, missing_of
 from app_framework.olap.condition import levels_of
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
@@ -154,9 +154,7 @@ class Gatherer:
         gathering = _Gathering(self._roster, self._asker, self.dictionaries, view, query, deadline_s)
         return await gathering.run(plans, unheard_of(view, split, plans), _hierarchies(split))
 
-    def plans(
-        self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, Mapping[str, Members]]
-    ) -> list[Plan]:
+    def plans(self, view: View, split: Split, query: CubeQuery, pinned: Mapping[str, HeldThen]) -> list[Plan]:
         """Return who would be asked now.
 
         Raises:
@@ -170,7 +168,7 @@ class Gatherer:
         application: str,
         split: Split,
         query: CubeQuery,
-        pinned: Mapping[str, Mapping[str, Members]],
+        pinned: Mapping[str, HeldThen],
     ) -> Plan:
         outline = view.topology.outlines[application]
         knowledge = Knowledge(frozenset(outline.levels), frozenset(outline.measure), self._replication)
@@ -198,18 +196,21 @@ class Gatherer:
         usable = (self._roster.usable & view.published.keys()) - failed
         return plan.table.reroute(share.asked, usable, self._roster.loads)
 
-    async def _pinned(self, view: View, query: CubeQuery) -> dict[str, Mapping[str, Members]]:
-        """Return what data cubes held in the versions that are asked for: not what they hold now."""
-        found: dict[str, Mapping[str, Members]] = {}
+    async def _pinned(self, view: View, query: CubeQuery) -> dict[str, HeldThen]:
+        """Return what data cubes held in the versions that are asked for: not what they hold now.
+
+        Of one that cannot be asked that is not known, so it may be needed whatever is filtered.
+        """
+        found: dict[str, HeldThen] = {}
         wanted = query.version if isinstance(query.version, Mapping) else {}
-        for id_ in sorted(self._roster.usable & view.published.keys()) if wanted else ():
+        for id_ in sorted(view.published) if wanted else ():
             published = view.published[id_]
             contribution = published.contribution
             version = wanted.get(contribution.id.node)
             divided = view.topology.applications[contribution.application].levels
             if version is not None and version != view.version_of(id_, query.branch) and divided:
-                branch = view.branch_of(id_, query.branch)
-                found[id_] = await self._asker.members_at(published, branch, version)
+                branch, usable = view.branch_of(id_, query.branch), id_ in self._roster.usable
+                found[id_] = await self._asker.members_at(published, branch, version) if usable else None
         return found
 
 
@@ -241,8 +242,8 @@ class _Gathering:
     async def run(self, plans: Sequence[Plan], unheard: Sequence[Lacking], hierarchies: Set[str]) -> Gathered:
         """Ask all that are planned; return what came, and the members of hierarchies that values may repeat along."""
         for plan in plans:
-            self._lack(plan.lacking, "nothing is heard of it")
-        self._lack(unheard, "it has not been heard of yet")
+            self._lack(plan.lacking)
+        self._lack(unheard)
         self._check_missing()
         try:
             for plan in plans:
@@ -331,10 +332,10 @@ class _Gathering:
             {name: topology.paths(name).table for name in unknown},
         )
 
-    def _lack(self, lacking: Sequence[Lacking], reason: str) -> None:
+    def _lack(self, lacking: Sequence[Lacking], reason: str = "") -> None:
         for each in lacking:
             self._lacking[each.id] = joined_lacking(self._lacking.get(each.id), each)
-            self._gathered.reason = self._gathered.reason or reason
+            self._gathered.reason = self._gathered.reason or reason or self._roster.why_not(each.id)
 
     def _check_missing(self) -> None:
         if self._lacking and self._query.unavailable == "fail":

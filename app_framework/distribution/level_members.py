@@ -11,7 +11,7 @@ from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError, InvalidContributionError
 from app_framework.distribution.gathering import all_of
 from app_framework.distribution.publishing import path_levels
-from app_framework.distribution.view import View, missing_of, missing_record
+from app_framework.distribution.view import View, check_heard, missing_of
 from app_framework.olap.cube import MEMBERS_MAX
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem
 from app_framework.olap.partial.paths import Paths, WrongPathsError, members_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from app_framework.distribution.contribution import Contribution
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.roster import Roster
-    from app_framework.distribution.standing import StandingRecord
     from app_framework.olap.query import CubeQuery
 
 
@@ -56,9 +55,9 @@ class MemberFinder:
         try:
             name = plan_members(view.world.model, level, prefix).keys[0].level.full_name
         except QueryError as error:
-            _check_heard([each for each in view.unheard if each.application not in known])
+            check_heard([each for each in view.unheard if each.application not in known])
             raise QueryError.of([*error.problems, *stale]) from None
-        _check_heard([each for each in view.unheard if view.may_know(each, name)])
+        check_heard([each for each in view.unheard if view.may_know(each, name)])
         if stale:
             raise QueryError.of(stale)
         if branch == MASTER:
@@ -71,7 +70,7 @@ class MemberFinder:
         Raises:
             DataNodeUnavailableError: a data cube that was not heard of may have an earlier one.
         """
-        _check_heard([each for each in view.unheard if view.may_know(each, level)])
+        check_heard([each for each in view.unheard if view.may_know(each, level)])
         pinned = query.version if isinstance(query.version, Mapping) else {}
         if query.branch == MASTER and not pinned:
             return view.topology.first(level)
@@ -115,8 +114,3 @@ class MemberFinder:
 
     def __repr__(self) -> str:
         return f"<MemberFinder of {self._roster}>"
-
-
-def _check_heard(missing: Sequence[StandingRecord]) -> None:
-    if missing:
-        raise DataNodeUnavailableError(list(map(missing_record, missing)), "it has not been heard of yet")

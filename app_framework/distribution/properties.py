@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import WithJsonSchema
+from pydantic import WithJsonSchema, model_validator
 
 from app_framework.boot import ConfigProperties, DataSize, Duration, Field
 from app_framework.distribution.limits import DistributionLimits
@@ -98,6 +99,12 @@ class DistributionLimitsProperties(ConfigProperties):
     attempts: int = Field(
         default=_LIMITS.failures_max, ge=1, description="How often a question is asked again before it is refused."
     )
+
+    @model_validator(mode="after")
+    def _heard_in_time(self) -> DistributionLimitsProperties:
+        if not timedelta(0) < self.heartbeat < self.suspect:
+            raise ValueError("must have a heartbeat that is more than nothing and less than suspect")
+        return self
 
     @property
     def limits(self) -> DistributionLimits:

@@ -38,7 +38,7 @@ from app_framework.distribution.standing import CubeRecord, StandingRecord
 from app_framework.distribution.standing_watch import StandingWatch
 from app_framework.distribution.subjects import Places
 from app_framework.distribution.topology import Topology
-from app_framework.distribution.view import View
+from app_framework.distribution.view import NOT_HEARD_OF_YET, View
 from app_framework.errors import FrameworkError, UserError
 from app_framework.messaging.errors import MessengerError
 
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 TICKS_EACH = 4
 """So many times within the time of suspicion it is looked who fell silent."""
+
+SILENT = "nothing is heard of it"
 
 MakeWorld = Callable[[Topology], "World"]
 
@@ -118,6 +120,7 @@ class Roster:
         )
         self._reading: dict[int, int] = {}
         self._worlds: list[tuple[int, World]] = []
+        self._warned: frozenset[str] = frozenset()
         self._lost: dict[str, set[asyncio.Future[None]]] = {}
         self._turned = asyncio.Event()
         self._discovering = asyncio.Semaphore(limits.discovery_concurrency)
@@ -189,6 +192,13 @@ class Roster:
             lost.cancel()
             if not self._lost[data_cube]:
                 del self._lost[data_cube], self.loads[data_cube]
+
+    def why_not(self, data_cube: str) -> str:
+        """Return why a data cube cannot be asked now."""
+        peer = self.peers.get(data_cube)
+        if peer is not None and peer.refused:
+            return "as it is now it is not let in; the health of the query cube tells why"
+        return SILENT if data_cube in self.view.published else NOT_HEARD_OF_YET
 
     def unreachable(self, data_cube: str) -> None:
         """Take note that a question did not reach a data cube."""
@@ -378,7 +388,17 @@ class Roster:
         if self.view.world is not before.world:
             self._worlds.append((before.serial, before.world))
             self._close_worlds()
+            self._warn()
         self._turn()
+
+    def _warn(self) -> None:
+        """Log what is wrong with the query cube's own measures; while an application is awaited it may come right."""
+        topology = self.view.topology
+        if topology.applications.keys() == topology.gate.applications.keys():
+            problems = frozenset(map(str, self.view.world.problems))
+            for problem in sorted(problems - self._warned):
+                _logger.warning("query cube %r is without a measure of its own: %s", self._query_cube, problem)
+            self._warned = problems
 
     def _close_worlds(self) -> None:
         """Let go of the worlds that no question sees any more."""

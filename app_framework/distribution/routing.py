@@ -15,6 +15,8 @@ from typing import Protocol
 from app_framework.olap.filter import MEMBERS_MAX, AtPath, Between, Filter, In, NotIn, StartsWith
 
 Members = frozenset[object]
+HeldThen = Mapping[str, Members] | None
+"""The members of a data cube by level, None where they are not known."""
 
 
 class Condition(Protocol):

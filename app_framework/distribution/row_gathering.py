@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app_framework.distribution.asking import Asker, NodeFailedError
 from app_framework.distribution.errors import DataNodeUnavailableError
-from app_framework.distribution.gathering import Gatherer, Plan, Share, all_of, left_s, missing_in
+from app_framework.distribution.gathering import Gatherer, Plan, Share, all_of, left_s, missing_in, unheard_of
 from app_framework.distribution.rows_question import RowsQuestion
 from app_framework.olap.arrow import ArrowRows
 from app_framework.olap.errors import INVALID_QUERY, QueryError, QueryProblem, TooLargeError
@@ -51,10 +51,12 @@ class RowGatherer:
         Raises:
             DataNodeUnavailableError, VersionMovedError, QueryError, TooLargeError, QueryTimeoutError: as for cells.
         """
-        plans = await self._gatherer.rows(view, split(cell), drillthrough.query)
-        lacking = [missing_in(view, each) for plan in plans for each in plan.lacking]
+        asked_for = split(cell)
+        plans = await self._gatherer.rows(view, asked_for, drillthrough.query)
+        lacking = [*(each for plan in plans for each in plan.lacking), *unheard_of(view, asked_for, plans)]
         if lacking:
-            raise DataNodeUnavailableError(lacking, "nothing is heard of it")
+            missing = [missing_in(view, each) for each in lacking]
+            raise DataNodeUnavailableError(missing, self._roster.why_not(lacking[0].id))
         failed: set[str] = set()
         coming = [
             self._came(view, plan, share, drillthrough, deadline_s, failed) for plan in plans for share in plan.shares

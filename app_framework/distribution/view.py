@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app_framework.database.branches import MASTER
 from app_framework.database.datatype import DataType
-from app_framework.distribution.routing import DistributingLevel, Holder, Lacking, Members, RoutingTable
+from app_framework.distribution.errors import DataNodeUnavailableError
+from app_framework.distribution.routing import DistributingLevel, HeldThen, Holder, Lacking, Members, RoutingTable
 from app_framework.olap.member import MemberError, parse_member
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MEMBERS_TOLD_MAX = 1_000
 """So many missing members of a level are listed."""
+NOT_HEARD_OF_YET = "it has not been heard of yet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,15 +62,17 @@ class View:
             self._tables[key] = self.table_with(application, key[1], {})
         return self._tables[key]
 
-    def table_with(self, application: str, branch: str, other: Mapping[str, Mapping[str, Members]]) -> RoutingTable:
-        """Return who holds what, where some data cubes hold other members than they do now."""
+    def table_with(self, application: str, branch: str, other: Mapping[str, HeldThen]) -> RoutingTable:
+        """Return who holds what, where some data cubes hold other members than they do now, or nobody knows which."""
         known = self.topology.applications.get(application)
         levels = distributing_levels(known, self.topology.gate.applications[application]) if known else ()
         holders = [
             Holder(
                 str(each.id),
                 each.id.node,
-                other.get(str(each.id)) or self._held(each, branch, [level.name for level in levels]),
+                other[str(each.id)]
+                if str(each.id) in other
+                else self._held(each, branch, [level.name for level in levels]),
                 each.masks,
                 each.priority,
             )
@@ -76,7 +80,7 @@ class View:
         ]
         told = {holder.id for holder in holders}
         holders += [
-            _unheard(record, levels, known.outline if known else None)
+            _unheard(record, levels, known.outline if known and branch == MASTER else None)
             for record in self.standing.values()
             if record.application == application and record.id not in told
         ]
@@ -146,6 +150,16 @@ def missing_of(node: str, members: Mapping[str, Sequence[object] | Members]) -> 
 def missing_record(record: StandingRecord) -> dict[str, object]:
     """Return the same of one of which only the record is known."""
     return missing_of(record.node, _labelled(record))
+
+
+def check_heard(needed: Iterable[StandingRecord]) -> None:
+    """Refuse what cannot be answered without data cubes nothing came of.
+
+    Raises:
+        DataNodeUnavailableError: there are some.
+    """
+    if missing := list(map(missing_record, needed)):
+        raise DataNodeUnavailableError(missing, NOT_HEARD_OF_YET)
 
 
 def _labelled(record: StandingRecord) -> dict[str, Members]:

@@ -139,8 +139,10 @@ def test_answers_come_in_every_form(world: QueryNode) -> None:
     assert "".join(process.wait(cube.drillthrough(Drillthrough(columns=["region"]))).csv_pieces()).count("\r\n") == 4
 
 
-def test_measures_of_its_own_are_over_those_of_its_applications(distribution: DistributionTestHelper) -> None:
-    """A9: of several applications, which know some levels both and some alone."""
+def test_measures_of_its_own_are_over_those_of_its_applications(
+    distribution: DistributionTestHelper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A9: of several applications, which know some levels both and some alone; a wrong one is told once."""
     distribution.data_node("a", {"sales": OSLO})
     distribution.data_node("b", {"costs": [{"region": "Oslo", "cost": 2, "kind": "rent"}]}, application="money")
     margin = {"margin": {"formula": '"revenue.sum" - "cost.sum"'}, "wrong": {"formula": '"revenue.sun" + 1'}}
@@ -148,6 +150,7 @@ def test_measures_of_its_own_are_over_those_of_its_applications(distribution: Di
     assert world.query(["margin"], ["region"], totals="grand").rows == [("Oslo", 1), ("Turku", None), (None, 6)]
     assert len(world.cube.problems) == 1
     assert "revenue.sum" in world.cube.problems[0]
+    assert [each.levelname for each in caplog.records if "'revenue.sun'" in each.getMessage()] == ["WARNING"]
     assert isinstance(world.error(["wrong"]), UnknownMeasureError)
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from app_framework.errors import ServiceUnavailableError
-from app_framework.testing import DistributionTestHelper
+from app_framework.testing import DataNode, DistributionTestHelper
 
 COUNT = {"lines": {"count": "*"}}
 
 
-def _node(distribution: DistributionTestHelper, name: str, application: str, rows: list[dict[str, Any]]) -> None:
+def _node(distribution: DistributionTestHelper, name: str, application: str, rows: list[dict[str, Any]]) -> DataNode:
     columns = {column: [column] for column in rows[0] if column != "amount"}
     dimensions: dict[str, object] = {**columns}
     if "slice" in columns:
         dimensions["slice"] = {"levels": ["slice"], "slicing": True}
     measures = {**COUNT, application: {"sum": "amount"}}
-    distribution.data_node(
+    return distribution.data_node(
         name, {"facts": rows}, application=application, dimensions=dimensions, measures=measures, derive=False
     )
 
@@ -75,3 +75,43 @@ def test_values_repeat_at_the_members_of_all_nodes(distribution: DistributionTes
     with pytest.raises(ServiceUnavailableError, match="'a' for year 2023"):
         world.query(measures=["plans"], levels=["year"])
     assert world.query(measures=["plans"]).value == 7
+
+
+def test_what_a_dead_node_held_in_an_older_version_is_not_what_it_holds_now(
+    distribution: DistributionTestHelper,
+) -> None:
+    """AA13: so a question for that version needs it, also when its members of now do not pass the filter."""
+    _node(distribution, "a", "app", [{"region": "N", "amount": 1}, {"region": "X", "amount": 4}])
+    _node(distribution, "b", "app", [{"region": "S", "amount": 2}])
+    world = distribution.query_node("world", applications={"app": ["region"]})
+    before = world.query(measures=["app"]).versions
+    distribution.delete("a", "facts", {"region": "X"})
+    asked: dict[str, Any] = {"measures": ["app"], "where": {"region": ["S", "X"]}, "version": before}
+    assert world.query(**asked).value == 6
+    distribution.kill("a")
+    distribution.advance(5)
+    for _ in ("it is silent", "the query node begins anew"):
+        with pytest.raises(ServiceUnavailableError, match="'a'"):
+            world.query(**asked)
+        assert world.query(measures=["app"], where={"region": ["S", "X"]}).value == 2
+        distribution.restart(world)
+
+
+def test_a_branch_of_a_node_that_is_not_heard_of_is_not_unknown(distribution: DistributionTestHelper) -> None:
+    """AA8: and what it holds there is not what it holds on master."""
+    a = _node(distribution, "a", "app", [{"region": "N", "amount": 1}])
+    b = _node(distribution, "b", "app", [{"region": "S", "amount": 2}])
+    world = distribution.query_node("world", applications={"app": ["region"]})
+    for node, region in ((a, "X"), (b, "S")):
+        node.create_branch("plan")
+        node.add("facts", [{"region": region, "amount": 8}], branch="plan")
+    asked: dict[str, Any] = {"measures": ["app"], "where": {"region": ["S", "X"]}, "branch": "plan"}
+    assert world.query(**asked).value == 18
+    distribution.kill("a")
+    distribution.restart(world)
+    with pytest.raises(ServiceUnavailableError, match="'a'"):
+        world.query(**asked)
+    distribution.kill("b")
+    distribution.restart(world)
+    with pytest.raises(ServiceUnavailableError, match="'a'"):
+        world.query(measures=["app"], branch="plan")

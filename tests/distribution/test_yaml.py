@@ -90,6 +90,12 @@ def test_what_has_another_shape_is_refused(tmp_path: Path, section: str, sentenc
     assert sentence in "\n".join(told(tmp_path, f"  {section}\n"))
 
 
+@pytest.mark.parametrize("limits", ["{heartbeat: 0s}", "{heartbeat: 10s, suspect: 1s}"])
+def test_a_data_cube_is_heard_of_before_it_is_suspected(tmp_path: Path, limits: str) -> None:
+    (line,) = told(tmp_path, f"  limits: {limits}\n")
+    assert line.endswith("distribution.limits must have a heartbeat that is more than nothing and less than suspect")
+
+
 def test_a_check_of_the_configuration_finds_them(tmp_path: Path) -> None:
     """`af config check` says so without opening a table."""
     text = CUBES + "  {data-cubes: {sale: {application: app}}, query-cubes: {world: {applications: {}}}}\n"
