@@ -47,6 +47,7 @@ from app_framework.olap.plan import QueryPlan, plan_cell, plan_query
 if TYPE_CHECKING:
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.roster import Roster
+    from app_framework.distribution.tracing import Tracing
     from app_framework.olap.cellset import CellSet
     from app_framework.olap.cellstream import CellStream
     from app_framework.olap.drillthrough import Drillthrough
@@ -70,6 +71,7 @@ class Answering:
         replication: at which members of a hierarchy that an application does not know its values repeat.
         limits: the bounds.
         model: stands for what the query cube declares itself.
+        tracing: makes a span of each question.
     """
 
     def __init__(
@@ -80,11 +82,13 @@ class Answering:
         replication: Replication,
         limits: DistributionLimits,
         model: str,
+        tracing: Tracing,
     ) -> None:
         self._name = name
         self._roster = roster
         self._limits = limits
         self._model = model
+        self._tracing = tracing
         self._asker = asker
         self._gatherer = Gatherer(roster, asker, replication)
         self._rows = RowGatherer(roster, self._gatherer, asker, limits)
@@ -215,7 +219,8 @@ class Answering:
             plan = await self._with_defaults(view, self._cell_plan(view, drillthrough), drillthrough.query)
             return await self._rows.gather(view, plan, drillthrough, self._name, deadline_s)
 
-        return await self._renewed(drillthrough.query, gathered)
+        with self._tracing.question(self._name, "drillthrough"):
+            return await self._renewed(drillthrough.query, gathered)
 
     async def members(
         self, level: str, *, prefix: str | None, limit: int, branch: str, version: int | None
@@ -225,7 +230,8 @@ class Answering:
         if version is not None:
             raise QueryError.of([_no_number("version")])
         stale = self._branch_problems(view, branch)
-        return await self._members.find(view, level, prefix, limit, branch, stale)
+        with self._tracing.question(self._name, "members"):
+            return await self._members.find(view, level, prefix, limit, branch, stale)
 
     def _merger(self, view: View) -> CellMerger:
         world, known = view.world, self._gatherer.dictionaries
@@ -250,7 +256,8 @@ class Answering:
             cells.elapsed_ms = (time.perf_counter() - started) * 1000
             return cells, asked, gathered, view
 
-        return await self._renewed(query, answered)
+        with self._tracing.question(self._name, "query"):
+            return await self._renewed(query, answered)
 
     async def _renewed(self, query: CubeQuery, work: Callable[[View, float], Awaitable[T]]) -> T:
         """Do what a question needs with what is known now, and again where a data cube has something newer."""

@@ -11,6 +11,7 @@ from app_framework.database.errors import QueryTimeoutError
 from app_framework.distribution.data_doors import INCARNATION
 from app_framework.distribution.delivery import unpack
 from app_framework.distribution.errors import PartTooLargeError
+from app_framework.distribution.tracing import BYTES, ROWS, VERSION, Tracing, part_of
 from app_framework.messaging.errors import (
     DeadlineExceededError,
     DisconnectedError,
@@ -18,6 +19,7 @@ from app_framework.messaging.errors import (
     NoRespondersError,
     RemoteError,
 )
+from app_framework.olap.arrow import ArrowRows
 from app_framework.olap.errors import (
     INVALID_QUERY,
     UNKNOWN_BRANCH,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from app_framework.distribution.limits import DistributionLimits
     from app_framework.distribution.publishing import Published
     from app_framework.distribution.roster import Roster
+    from app_framework.distribution.rows_question import RowsQuestion
     from app_framework.distribution.subjects import Places
     from app_framework.messaging import Messenger
     from app_framework.olap.partial.question import PartialQuestion
@@ -58,6 +61,9 @@ class NodeFailedError(Exception):
         self.reason = reason
         self.refused = refused
 
+    def __str__(self) -> str:
+        return f"Node {self.node!r} did not answer: {self.reason.removesuffix('.')}."
+
 
 class VersionMovedError(Exception):
     """A data cube does not have the version that is known here, or the branch.
@@ -72,6 +78,9 @@ class VersionMovedError(Exception):
         self.data_cube = data_cube
         self.told = told
 
+    def __str__(self) -> str:
+        return f"Data cube '{self.data_cube}' has another version: {self.told.detail}"
+
 
 class Asker:
     """See above.
@@ -81,13 +90,17 @@ class Asker:
         places: of the cluster.
         messenger: reaches them.
         limits: the bounds.
+        tracing: makes a span of whatever is asked.
     """
 
-    def __init__(self, roster: Roster, places: Places, messenger: Messenger, limits: DistributionLimits) -> None:
+    def __init__(
+        self, roster: Roster, places: Places, messenger: Messenger, limits: DistributionLimits, tracing: Tracing
+    ) -> None:
         self._roster = roster
         self._places = places
         self._messenger = messenger
         self._limits = limits
+        self._tracing = tracing
 
     async def ask(self, contribution: Contribution, question: PartialQuestion, deadline_s: float) -> PartialAnswer:
         """Return a data cube's part of an answer.
@@ -101,17 +114,30 @@ class Asker:
         if left_s <= 0:
             raise QueryTimeoutError(question.timeout_s)
         bounded = replace(question, timeout_s=left_s, rows_max=self._limits.rows_max)
-        pieces = await self.fetch(contribution, "partial", bounded.to_bytes(), left_s)
-        try:
-            answer = PartialAnswer.read(pieces)
-        except PartialAnswerError as error:
-            raise NodeFailedError(contribution.id.node, str(error)) from error
-        if len(answer.tables) != len(question.frames) or answer.version != question.version:
-            raise NodeFailedError(contribution.id.node, "what it sent is not what it was asked for")
+        with self._tracing.asked(contribution, "query") as span:
+            pieces = await self._fetch(contribution, "partial", bounded.to_bytes(), left_s)
+            try:
+                answer = PartialAnswer.read(pieces)
+            except PartialAnswerError as error:
+                raise NodeFailedError(contribution.id.node, str(error)) from error
+            if len(answer.tables) != len(question.frames) or answer.version != question.version:
+                raise NodeFailedError(contribution.id.node, "what it sent is not what it was asked for")
+            span.note({**part_of(answer), BYTES: answer.bytes})
         return answer
 
-    async def fetch(self, contribution: Contribution, door: str, data: bytes, timeout_s: float) -> list[bytes]:
-        """Return what a door of a data cube answers; see `ask`."""
+    async def rows(self, contribution: Contribution, question: RowsQuestion) -> ArrowRows:
+        """Return a data cube's rows; see `ask`."""
+        with self._tracing.asked(contribution, "drillthrough") as span:
+            pieces = await self._fetch(contribution, "rows", question.to_bytes(), question.timeout_s)
+            try:
+                rows = ArrowRows.read(b"".join(pieces))
+            except ValueError as error:
+                raise NodeFailedError(contribution.id.node, f"what it sent are no rows: {error}") from error
+            size = sum(len(piece) for piece in pieces)
+            span.note({ROWS: len(rows), VERSION: rows.versions.get("", 0), BYTES: size})
+        return rows
+
+    async def _fetch(self, contribution: Contribution, door: str, data: bytes, timeout_s: float) -> list[bytes]:
         id_ = str(contribution.id)
         with self._roster.asking(id_) as lost:
             asked = asyncio.get_running_loop().create_task(self._fetched(contribution, door, data, timeout_s))

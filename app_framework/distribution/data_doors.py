@@ -11,7 +11,9 @@ from app_framework.distribution.delivery import pack
 from app_framework.distribution.errors import InvalidContributionError, OtherIncarnationError, PartTooLargeError
 from app_framework.distribution.liveness import Stamp
 from app_framework.distribution.reading import Reader
+from app_framework.distribution.tracing import ROWS, VERSION, Tracing, part_of
 from app_framework.errors import ServiceUnavailableError
+from app_framework.messaging.trace import TRACEPARENT
 from app_framework.olap.errors import TooLargeError
 
 if TYPE_CHECKING:
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
     from app_framework.distribution.publishing import Publisher
     from app_framework.distribution.subjects import Places
     from app_framework.messaging import Call, Messenger, Service
+    from app_framework.messaging.spans import Span
     from app_framework.olap.aggregates import AggregateStore
     from app_framework.olap.model import CubeModel
-    from app_framework.olap.partial import PartialAnswerer
+    from app_framework.olap.partial import PartialAnswer, PartialAnswerer
 
 INCARNATION = "Af-Incarnation"
 """The header that says which incarnation of a data cube a question is for."""
@@ -78,6 +81,7 @@ class DataDoors:
         self._answerer: PartialAnswerer = PartialAnswerer(
             concealed.visible(model), database, rows_max=limits.rows_max, aggregates=aggregates
         )
+        self._tracing = Tracing()
         self._services: list[Service] = []
 
     async def open(self, places: Places) -> None:
@@ -104,6 +108,12 @@ class DataDoors:
         return await pack(self._messenger, self._publisher.pieces(stamp))
 
     async def _partial(self, call: Call) -> bytes:
+        with self._tracing.answered(self._id, "query", call.headers.get(TRACEPARENT)) as span:
+            answer = await self._part(call)
+            span.note(part_of(answer))
+            return await pack(self._messenger, answer.chunks())
+
+    async def _part(self, call: Call) -> PartialAnswer:
         from app_framework.olap.partial import PartialQuestion
 
         self._check_incarnation(call)
@@ -111,13 +121,16 @@ class DataDoors:
         self._check_branch(question.branch)
         bounded = replace(question, timeout_s=max(0.001, min(question.timeout_s, call.remaining_s)))
         try:
-            answer = await self._answerer.answer(bounded)
+            return await self._answerer.answer(bounded)
         except TooLargeError as error:
             limit = min(question.rows_max, self._limits.rows_max) if error.limit is not None else None
             raise PartTooLargeError(limit, self._id.node) from error
-        return await pack(self._messenger, answer.chunks())
 
     async def _rows(self, call: Call) -> bytes:
+        with self._tracing.answered(self._id, "drillthrough", call.headers.get(TRACEPARENT)) as span:
+            return await pack(self._messenger, await self._found(call, span))
+
+    async def _found(self, call: Call, span: Span) -> list[bytes]:
         from app_framework.distribution.drilling import RowReader
         from app_framework.distribution.rows_question import RowsQuestion
         from app_framework.olap.arrow import row_pieces
@@ -131,9 +144,10 @@ class DataDoors:
             rows = await reader.read(bounded)
         except TooLargeError as error:
             raise PartTooLargeError(error.limit, self._id.node) from error
+        count = rows.count if question.limit is None else min(rows.count, question.limit)
+        span.note({ROWS: count, VERSION: rows.versions.get("", 0)})
         with rows:
-            pieces = await asyncio.to_thread(lambda: list(row_pieces(rows)))
-        return await pack(self._messenger, pieces)
+            return await asyncio.to_thread(lambda: list(row_pieces(rows)))
 
     async def _told(self, call: Call) -> bytes:
         read = _reader(call, "what a query cube tells")

@@ -314,6 +314,7 @@ class QueryCube:
         from app_framework.distribution.asking import Asker
         from app_framework.distribution.roster import Roster
         from app_framework.distribution.topology import Topology
+        from app_framework.distribution.tracing import Tracing
 
         places = Places(self.cluster)
         topology = Topology.of(self.name, self.applications, data_overlap=self.data_overlap)
@@ -337,11 +338,11 @@ class QueryCube:
             raise
         self._loop = asyncio.get_running_loop()
         self._roster = roster
-        asker = Asker(roster, places, self.messenger, self.limits)
+        tracing = Tracing()
+        asker = Asker(roster, places, self.messenger, self.limits, tracing)
         model = json.dumps([self.measures, self.replication, self.data_overlap], sort_keys=True, default=str)
-        self._answering = Answering(
-            self.name, roster, asker, self.replication, self.limits, blake2b(model.encode(), digest_size=8).hexdigest()
-        )
+        digest = blake2b(model.encode(), digest_size=8).hexdigest()
+        self._answering = Answering(self.name, roster, asker, self.replication, self.limits, digest, tracing)
         self.state = "started"
 
     async def _end(self) -> None:

@@ -97,13 +97,9 @@ class RowGatherer:
             query.limit,
             view.branch_of(share.asked.id, query.branch),
             pinned.get(contribution.id.node, view.version_of(share.asked.id, query.branch)),
-            seconds := left_s(deadline_s, query.timeout_s),
+            left_s(deadline_s, query.timeout_s),
         )
-        pieces = await self._asker.fetch(contribution, "rows", question.to_bytes(), seconds)
-        try:
-            rows = ArrowRows.read(b"".join(pieces))
-        except ValueError as error:
-            raise NodeFailedError(contribution.id.node, f"what it sent are no rows: {error}") from error
+        rows = await self._asker.rows(contribution, question)
         return contribution.id.node, rows.versions.get("", 0), rows
 
     def _together(self, name: str, came: list[Came], drillthrough: Drillthrough) -> RowSet:

@@ -64,7 +64,7 @@ class ServerProperties(ConfigProperties, prefix="server"):
     access_log: bool = Field(default=True, description="Whether to write one line for each request.")
     telemetry: bool = Field(
         default=False,
-        description="Whether FastAPI reports spans and metrics to OpenTelemetry; OTEL_* variables set exporters.",
+        description="Whether FastAPI reports spans and metrics of requests to the OpenTelemetry providers that the program set.",
     )
     docs: bool = Field(default=True, description="Whether to serve /docs and /openapi.json.")
     streams: StreamsProperties = Field(

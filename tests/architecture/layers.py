@@ -69,6 +69,7 @@ LIBRARY_HOMES: dict[str, tuple[str, ...]] = {
     "hypothesis": ("testing.generated_models", "testing.strategies"),
     "jinja2": ("web",),
     "nats": ("messaging.nats_bus", "messaging.nats_client"),
+    "opentelemetry": ("messaging.spans",),
     "orjson": ("web",),
     "numpy": ("olap.tiles", "olap.partial"),
     "packaging": ("boot", "cli"),
