@@ -176,5 +176,5 @@ class DataDoors:
 def _reader(call: Call, what: str) -> Reader:
     try:
         return Reader(json.loads(call.data), what)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidContributionError(f"{what} is not JSON: {error}") from error

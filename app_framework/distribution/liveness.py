@@ -182,12 +182,14 @@ def _fetch(peer: Peer) -> tuple[Peer, tuple[Effect, ...]]:
 
 
 def _discovered(peer: Peer, stamp: Stamp) -> tuple[Peer, tuple[Effect, ...]]:
-    peer = replace(peer, fetching=None)
+    asked, peer = peer.fetching, replace(peer, fetching=None)
     if peer.announced is not None and peer.announced.incarnation != stamp.incarnation:
         return _fetch(peer)
     phase: Phase = "suspect" if peer.phase == "suspect" else "active"
     peer = replace(peer, phase=phase, known=stamp, refused=None, refused_stamp=None)
-    newer = peer.announced is not None and peer.announced != stamp and peer.announced.version >= stamp.version
+    # What was fetched because of a word is at least as new as that word, however different it turned out to be.
+    told_since = peer.announced is not None and peer.announced not in (stamp, asked)
+    newer = told_since and peer.announced is not None and peer.announced.version >= stamp.version
     return _fetch(peer) if newer else (peer, ())
 
 

@@ -58,7 +58,7 @@ class News:
         """
         try:
             read = Reader(json.loads(data), "news of a data cube")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidContributionError(f"news are not JSON: {error}") from error
         return News(
             read.text("node"),

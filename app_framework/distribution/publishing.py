@@ -238,7 +238,7 @@ def read_published(pieces: Iterable[bytes], known: Contribution | None, members_
     start = _LENGTH.size + length
     try:
         header = Reader(json.loads(data[_LENGTH.size : start]), "a contribution")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidContributionError(f"its header is not JSON: {error}") from error
     answer = PartialAnswer.read([data[start:]])
     contribution = Contribution.parse(header.inner("contribution").document)

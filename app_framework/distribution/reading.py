@@ -9,6 +9,7 @@ from app_framework.database.datatype import DataType, UnknownTypeError
 from app_framework.distribution.errors import InvalidContributionError
 
 T = TypeVar("T")
+WHOLE_MAX = 2**63 - 1
 
 
 class Reader:
@@ -47,9 +48,9 @@ class Reader:
         return value
 
     def number(self, key: str) -> int:
-        """Return a whole number."""
+        """Return a whole number of at most 64 bits."""
         value = self.document.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or not -WHOLE_MAX <= value <= WHOLE_MAX:
             raise self._refused(key, "a whole number")
         return value
 

@@ -55,7 +55,7 @@ class RowsQuestion:
         """
         try:
             read = Reader(json.loads(data), "a question for rows")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidContributionError(f"a question for rows is not JSON: {error}") from error
         return RowsQuestion(
             PartialFrame.parse(read.document.get("frame")).where,

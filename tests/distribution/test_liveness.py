@@ -97,3 +97,12 @@ def test_a_failed_fetch_is_tried_again_when_something_is_heard() -> None:
     """AA7: the next word shows that it is there."""
     _, effects = after(Heard(FIRST), FetchFailed(), Heard(FIRST))
     assert effects == [Fetch(FIRST, None), Fetch(FIRST, None)]
+
+
+def test_what_turns_out_other_than_it_was_told_is_fetched_once() -> None:
+    """It changed after that word; its next word, not a fetch after the other, tells whether it is known."""
+    changed = Stamp("run-1", 7, "other")
+    peer, effects = after(Heard(FIRST), Discovered(changed))
+    assert (peer.phase, peer.known, effects) == ("active", changed, [Fetch(FIRST, None)])
+    _, effects = after(Heard(FIRST), Discovered(changed), Heard(FIRST))
+    assert effects == [Fetch(FIRST, None), Fetch(FIRST, changed)]
