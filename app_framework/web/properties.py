@@ -64,7 +64,8 @@ class ServerProperties(ConfigProperties, prefix="server"):
     access_log: bool = Field(default=True, description="Whether to write one line for each request.")
     telemetry: bool = Field(
         default=False,
-        description="Whether FastAPI reports spans and metrics of requests to the OpenTelemetry providers that the program set.",
+        description="Whether FastAPI reports spans and metrics of requests to the OpenTelemetry providers that the "
+        "program set.",
     )
     docs: bool = Field(default=True, description="Whether to serve /docs and /openapi.json.")
     streams: StreamsProperties = Field(
