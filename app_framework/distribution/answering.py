@@ -293,7 +293,8 @@ class Answering:
     async def _newer(self, view: View, query: CubeQuery, deadline_s: float, moved: VersionMovedError) -> None:
         contribution = view.published[moved.data_cube].contribution
         if isinstance(query.version, Mapping) and contribution.id.node in query.version:
-            raise QueryError.of([QueryProblem(UNKNOWN_VERSION, f"version.{contribution.id.node}", moved.told.detail)])
+            node, text = contribution.id.node, moved.told.detail.removeprefix("version: ")
+            raise QueryError.of([QueryProblem(UNKNOWN_VERSION, f"version.{node}", f"node {node!r}: {text}")])
         wait_s = min(left_s(deadline_s, query.timeout_s), self._limits.announcement_s)
         if not await self._roster.later_than(view, wait_s):
             peer = self._roster.peers.get(moved.data_cube)
