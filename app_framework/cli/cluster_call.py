@@ -24,6 +24,7 @@ _ACTIONS = {
     "UNSTABLE": "Try again in some seconds.",
     "NOT_FOUND": "See the members: af cluster status",
     "OVERLOADED": "Try again in some seconds.",
+    "SERVICE_UNAVAILABLE": "Try again in some seconds.",
     "TIMEOUT": "Ask for less, or give it more time.",
     "TOO_LARGE": "Ask for less.",
 }
@@ -41,6 +42,8 @@ class NodeRefusedError(click.ClickException):
     def __init__(self, problem: ProblemError) -> None:
         super().__init__(_with_leader(problem))
         self.action = _ACTIONS.get(problem.code, "Correct it and try again.")
+        if "members" in problem.facts:
+            self.action = "Bring the node back, or try again in some seconds; --partial leaves out what it has."
 
 
 class WithoutQuorumError(NodeRefusedError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.cluster import Cluster, ClusterNode, cluster, until
+from tests.acceptance.processes import af
 
 pytestmark = pytest.mark.acceptance
 
@@ -55,6 +56,11 @@ def test_three_nodes_of_the_sample_answer_as_one_and_say_what_is_missing(tmp_pat
             assert rest["partial"] is True
             assert rest["rows"] == [[n.name.upper(), FLIGHTS[n.name]] for n in sorted(others, key=lambda n: n.name)]
             assert rest["missing"] == [{"node": victim.name, "members": {"origin": [victim.name.upper()]}}]
+        asked = ("query", "nyc", "--measure", "flights", "--url", others[0].url)
+        refused, part = af(tmp_path, *asked), af(tmp_path, *asked, "--partial")
+        assert (refused.code, part.code) == (1, 0)
+        assert "--partial leaves out what it has" in refused.err
+        assert f"This is a part: node {victim.name} does not answer for origin {victim.name.upper()}" in part.err
         victim.start().ready()
         for node in nodes.alive:
             until(lambda node=node: whole(node), f"{node.name} answers for all again", nodes.describe)
