@@ -114,13 +114,14 @@ const show = async (client, layout) => {
   dressed();
 };
 
-const arrange = async (layout) => {
+const restored = async (layout) => {
   try {
-    await viewer.restore(complete(layout));
+    await viewer.restore(layout);
   } catch {
     // The node has said what is wrong with it.
   }
 };
+const arrange = (layout) => restored(complete(layout));
 
 // Each plugin keeps of a column's format what it knows, so it is given again to the next one; a reader may then change it.
 let given = "";
@@ -132,7 +133,7 @@ viewer.addEventListener("perspective-config-update", async () => {
   if (key === given) return;
   given = key;
   const config = Object.fromEntries(Object.entries(wanted.columns_config).map(([name, its]) => [name, { ...cube.formats[name], ...its }]));
-  await viewer.restore({ columns_config: config });
+  await restored({ columns_config: config });
 });
 
 const current = async () => {
@@ -274,7 +275,7 @@ layouts.addEventListener("change", async () => {
   if (layout) await arrange(layout);
 });
 document.querySelector("[data-cubes]")?.addEventListener("change", ({ target }) => location.assign(target.value));
-dark.addEventListener("change", () => viewer.restore({ theme: theme() }));
+dark.addEventListener("change", () => restored({ theme: theme() }));
 addEventListener("hashchange", () => linked() && arrange(linked()));
 
 try {
