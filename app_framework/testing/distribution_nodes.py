@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -86,8 +87,9 @@ class DistributedNode(Asking, Generic[D]):
         """Be without a process."""
         self._opened = None
 
+    @abstractmethod
     def _made(self) -> D:
-        raise NotImplementedError
+        """Make the cube of the product that this node is about."""
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import Protocol, TypedDict
 
@@ -23,7 +24,7 @@ class _Faults(TypedDict, total=False):
     reorder: float
 
 
-class NetworkFaults:
+class NetworkFaults(ABC):
     """Holds, delays, drops, duplicates and reorders messages, and cuts the network.
 
     Every fault is between a node and another one, or all others where that is left out.
@@ -96,12 +97,13 @@ class NetworkFaults:
             self.network.faults(a, b)
         self._rules.clear()
 
+    @abstractmethod
     def _names(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Return the names of all nodes that are there."""
 
+    @abstractmethod
     def _known(self, node: Named | str) -> str:
         """Return the name of a node that is there."""
-        raise NotImplementedError
 
     def _others(self, name: str, other: Named | str | None) -> tuple[str, ...]:
         return tuple(each for each in self._names() if each != name) if other is None else (self._known(other),)

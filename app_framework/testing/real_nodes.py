@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
     from app_framework.testing.real_distribution import RealDistribution
 
 
-class RealNode:
+class RealNode(ABC):
     """A cube of a process; comes before the class of the node in memory, whose doors it replaces."""
 
     name: str
     _home: RealDistribution
 
     @property
+    @abstractmethod
     def cube_name(self) -> str:
         """What the cube is called."""
-        raise NotImplementedError
 
     @property
     def process(self) -> RealProcess:

@@ -16,7 +16,9 @@ def test_ja8_a_leader_that_is_told_to_stop_has_left(tmp_path: Path) -> None:
         await nodes.trio()
         await nodes.agents["b"].stop_node("a")
         await nodes.until(lambda: "a" in nodes.stopped)
-        await asyncio.sleep(1.0)  # it goes on leading until its process ends
+        clock = asyncio.get_running_loop()
+        looked_s = clock.time() + 1.0  # of virtual time: it goes on leading, and looks at its members meanwhile
+        await nodes.until(lambda: clock.time() >= looked_s)
         await nodes.stop("a")
         await nodes.until(lambda: nodes.agree(3, active=2))
         assert _stopped(nodes, "b") == {"a"}

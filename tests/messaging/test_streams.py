@@ -329,6 +329,13 @@ def test_connections_without_a_ticket_are_cut_and_bounded() -> None:
     asyncio.run(talk())
 
 
+def waits_to_be_sent(port: int) -> bool:
+    """Return whether what a connection of a port has to send no longer fits on the way."""
+    transports = tuple(asyncio.get_running_loop()._transports.values())  # type: ignore[attr-defined]  # no public name
+    here = [each for each in transports if (each.get_extra_info("sockname") or (None, 0))[1] == port]
+    return any(each.get_write_buffer_size() > 0 for each in here)
+
+
 def test_a_claimer_that_does_not_read_is_cut_when_the_streams_close() -> None:
     """What waits to be sent to it would keep its connection open, and the node waiting."""
 
@@ -344,7 +351,7 @@ def test_a_claimer_that_does_not_read_is_cut_when_the_streams_close() -> None:
         writer.transport.pause_reading()
         writer.write(MAGIC + bytes.fromhex(ticket["id"] + ticket["token"]))
         await until(lambda: len(direct._connections) == 1)
-        await asyncio.sleep(0.1)  # until nothing more fits on the way
+        await until(lambda: waits_to_be_sent(direct.port))
         await asyncio.wait_for(direct.close(), 5)
         writer.close()
         with suppress(OSError):
